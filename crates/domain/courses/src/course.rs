@@ -1,0 +1,128 @@
+use chrono::{DateTime, Utc};
+use domain_kernel::{CourseId, FieldProblem, OrgId, TextRule, parse_text};
+
+/// Name of a course: 1 to 200 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CourseName(String);
+
+impl CourseName {
+    /// Parses what a person typed.
+    pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
+        parse_text(raw, TextRule { min: 1, max: 200 }).map(Self)
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a course is about: 1 to 5,000 characters, line breaks kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description(String);
+
+impl Description {
+    /// Parses what a person typed.
+    pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
+        let text = raw.trim();
+        if text.is_empty() {
+            return Err(FieldProblem {
+                code: "blank",
+                message: "can't be blank; send null for none".into(),
+            });
+        }
+        if text.chars().count() > 5000 {
+            return Err(FieldProblem {
+                code: "too_long",
+                message: "is too long (maximum is 5000 characters)".into(),
+            });
+        }
+        if text
+            .chars()
+            .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+        {
+            return Err(FieldProblem {
+                code: "invalid",
+                message: "must not contain control characters".into(),
+            });
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A language in two lower-case letters, ISO 639-1.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LanguageCode(String);
+
+impl LanguageCode {
+    /// Parses two letters of any case.
+    pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
+        if raw.len() == 2 && raw.bytes().all(|b| b.is_ascii_alphabetic()) {
+            return Ok(Self(raw.to_ascii_lowercase()));
+        }
+        Err(FieldProblem {
+            code: "invalid",
+            message: "must be a language code of two letters (ISO 639-1)".into(),
+        })
+    }
+
+    /// The two letters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A course of the library, which every organization may use, or of one organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Course {
+    /// Key.
+    pub id: CourseId,
+    /// Whose it is; none for the library.
+    pub organization: Option<OrgId>,
+    /// Name.
+    pub name: CourseName,
+    /// What it is about.
+    pub description: Option<Description>,
+    /// Whether everybody takes it first.
+    pub basics: bool,
+    /// Place in the order of the basics, smallest first.
+    pub position: i32,
+    /// The languages it comes in.
+    pub language_codes: Vec<LanguageCode>,
+    /// Set once it is archived.
+    pub archived_at: Option<DateTime<Utc>>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_is_two_letters() {
+        assert_eq!(
+            LanguageCode::parse("ES").map(|code| code.as_str().to_owned()),
+            Ok("es".into())
+        );
+        for raw in ["", "e", "eng", "e1", "é"] {
+            assert!(LanguageCode::parse(raw).is_err(), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn a_description_keeps_its_lines() {
+        assert_eq!(
+            Description::parse(" a\nb ").map(|text| text.as_str().to_owned()),
+            Ok("a\nb".into())
+        );
+        assert!(Description::parse("a\u{0}").is_err());
+    }
+}

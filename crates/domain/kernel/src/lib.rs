@@ -1,0 +1,30 @@
+//! What every Worklete domain shares.
+//!
+//! Typed ids, the [`Actor`] behind a request, the permission table ([`policy`]), validated values that occur in more
+//! than one domain ([`PersonName`], [`EmailAddress`]), how errors describe themselves ([`DomainError`]), the audit
+//! entry, and the ports that every domain needs: [`Clock`],
+//! [`IdGenerator`] and [`Throttle`].
+//!
+//! This crate knows no database, no HTTP and no other domain.
+
+mod actor;
+mod audit;
+mod clock;
+mod error;
+mod ids;
+mod invite_code;
+pub mod policy;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod text;
+mod throttle;
+
+pub use actor::{Actor, ActorMembership, Origin, Scope};
+pub use audit::{AuditEntry, AuditSubject};
+pub use clock::{Clock, IdGenerator};
+pub use error::{DomainError, ErrorKind, FieldErrors, FieldProblem, Refusal, StorageError};
+pub use ids::{CourseId, InvitationId, MembershipId, OrgId, PasswordResetId, SessionId, TeamId, UserId};
+pub use invite_code::InviteCode;
+pub use policy::{Permission, Role, StaffRole};
+pub use text::{EmailAddress, PersonName, TextRule, parse_text};
+pub use throttle::{Budget, RetryAfter, Throttle};

@@ -1,0 +1,78 @@
+//! The permission table: which role may do what. This file is the only place that decides it.
+
+/// Role of a person at Worklete itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StaffRole {
+    /// Reads everything in the staff area.
+    Employee,
+    /// Reads and writes everything.
+    Admin,
+}
+
+impl StaffRole {
+    /// The spelling of the wire and of storage.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Employee => "employee",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Reads the spelling of [`as_str`](Self::as_str).
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Employee, Self::Admin]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+    }
+}
+
+/// What a person is in a given [`Scope`](crate::Scope), from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Has an active membership in the organization.
+    Member,
+    /// Runs the team in question.
+    TeamAdmin,
+    /// Runs the organization; counts as admin of each of its teams.
+    OrgAdmin,
+    /// Worklete staff, reading.
+    StaffEmployee,
+    /// Worklete staff, reading and writing.
+    StaffAdmin,
+}
+
+/// Everything that needs a permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Open an organization.
+    OrganizationCreate,
+    /// Add a person to an organization.
+    MembershipCreate,
+    /// Open a team.
+    TeamCreate,
+    /// Add a course to the library or to an organization.
+    CourseCreate,
+    /// Read a course in the staff area.
+    CourseRead,
+}
+
+/// Whether `role` may do `permission` in the scope where it holds that role.
+pub fn allows(role: Role, permission: Permission) -> bool {
+    use Permission as P;
+    match role {
+        Role::StaffAdmin => true,
+        Role::StaffEmployee => match permission {
+            P::CourseRead => true,
+            P::OrganizationCreate | P::MembershipCreate | P::TeamCreate | P::CourseCreate => false,
+        },
+        Role::OrgAdmin => match permission {
+            P::MembershipCreate | P::TeamCreate => true,
+            P::OrganizationCreate | P::CourseCreate | P::CourseRead => false,
+        },
+        Role::TeamAdmin | Role::Member => match permission {
+            P::OrganizationCreate | P::MembershipCreate | P::TeamCreate | P::CourseCreate | P::CourseRead => {
+                false
+            }
+        },
+    }
+}

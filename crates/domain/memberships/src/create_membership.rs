@@ -1,0 +1,242 @@
+use chrono::NaiveDate;
+use domain_kernel::{
+    Actor, AuditSubject, EmailAddress, InvitationId, MembershipId, OrgId, Permission, PersonName, Refusal,
+    Scope, TeamId,
+};
+use serde_json::json;
+
+use crate::ports::NewMembership;
+use crate::{
+    Added, ExternalId, Invitation, InvitationStatus, JobTitle, Membership, MembershipError,
+    MembershipService, MembershipStatus,
+};
+
+/// Codes are random over 887 million; more collisions than this in a row mean that something else is wrong.
+const CODE_ATTEMPTS: usize = 5;
+
+/// What is needed to put a person on the roster.
+#[derive(Debug, Clone)]
+pub struct CreateMembership {
+    /// In which organization.
+    pub organization: OrgId,
+    /// First name.
+    pub first_name: PersonName,
+    /// Last name.
+    pub last_name: PersonName,
+    /// Address.
+    pub email: Option<EmailAddress>,
+    /// The customer's own number.
+    pub external_id: Option<ExternalId>,
+    /// What the person does.
+    pub job_title: Option<JobTitle>,
+    /// First day of work.
+    pub hired_on: Option<NaiveDate>,
+    /// Whether they will run the organization.
+    pub org_admin: bool,
+    /// Teams they are on.
+    pub teams: Vec<TeamId>,
+    /// Teams they run.
+    pub administered_teams: Vec<TeamId>,
+}
+
+impl MembershipService {
+    /// Puts a person on the roster, with an invitation whose code they sign up with. Somebody who had left and comes back
+    /// under the same external id gets the old membership again.
+    pub async fn create_membership(
+        &self,
+        actor: &Actor,
+        command: CreateMembership,
+    ) -> Result<Added, MembershipError> {
+        let organization = command.organization;
+        actor.require(Permission::MembershipCreate, Scope::Organization(organization))?;
+        let settings = self
+            .memberships
+            .find_settings(organization)
+            .await?
+            .ok_or(Refusal::NotFound)?;
+        let now = self.clock.now();
+        let id = MembershipId::new(self.ids.next());
+        let membership = Membership {
+            id,
+            organization,
+            user: None,
+            external_id: command.external_id,
+            first_name: command.first_name,
+            last_name: command.last_name,
+            email: command.email,
+            job_title: command.job_title,
+            org_admin: command.org_admin,
+            status: MembershipStatus::Pending,
+            hired_on: command.hired_on,
+            first_seen_at: now,
+            reporting_starts_on: Membership::reporting_start(command.hired_on, now, &settings),
+            deactivated_at: None,
+            created_at: now,
+            updated_at: now,
+            teams: command.teams,
+            administered_teams: command.administered_teams,
+        };
+        let audit = actor
+            .audit(
+                self.ids.next(),
+                now,
+                "membership.create",
+                Some(organization),
+                AuditSubject::Membership(id),
+            )
+            .after(json!({
+                "external_id": membership.external_id.as_ref().map(ExternalId::as_str),
+                "job_title": membership.job_title.as_ref().map(JobTitle::as_str),
+                "org_admin": membership.org_admin,
+            }));
+        let mut new = NewMembership {
+            invitation: self.new_invitation(&membership),
+            membership,
+            audit,
+        };
+        for _ in 1..CODE_ATTEMPTS {
+            match self.memberships.add(new.clone()).await {
+                Err(MembershipError::CodeTaken) => new.invitation.code = self.codes.code(),
+                done => return done,
+            }
+        }
+        self.memberships.add(new).await
+    }
+
+    fn new_invitation(&self, membership: &Membership) -> Invitation {
+        Invitation {
+            id: InvitationId::new(self.ids.next()),
+            organization: membership.organization,
+            membership: membership.id,
+            code: self.codes.code(),
+            status: InvitationStatus::Pending,
+            expires_at: membership.created_at + self.invitation_lifespan,
+            created_at: membership.created_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::Tz;
+    use domain_kernel::testing::{member_of, staff};
+    use domain_kernel::{DomainError, ErrorKind, StaffRole};
+
+    use super::*;
+    use crate::MembershipView;
+    use crate::ports::RosterSettings;
+    use crate::tests::{Fixture, ORG};
+
+    fn command() -> CreateMembership {
+        CreateMembership {
+            organization: ORG,
+            first_name: PersonName::parse("Demo").expect("a name"),
+            last_name: PersonName::parse("Learner").expect("a name"),
+            email: None,
+            external_id: ExternalId::parse("E-1").ok(),
+            job_title: None,
+            hired_on: None,
+            org_admin: false,
+            teams: vec![],
+            administered_teams: vec![],
+        }
+    }
+
+    fn with_settings() -> Fixture {
+        let mut fixture = Fixture::default();
+        let settings = RosterSettings {
+            time_zone: Tz::UTC,
+            reporting_grace_days: 0,
+        };
+        fixture
+            .memberships
+            .expect_find_settings()
+            .return_once(|_| Ok(Some(settings)));
+        fixture
+    }
+
+    fn created(new: NewMembership) -> Result<Added, MembershipError> {
+        let NewMembership {
+            membership,
+            invitation,
+            ..
+        } = new;
+        Ok(Added::Created(MembershipView {
+            membership,
+            invitation: Some(invitation),
+            user: None,
+        }))
+    }
+
+    #[tokio::test]
+    async fn an_org_admin_gets_a_pending_membership_with_a_code_for_thirty_days() {
+        let mut fixture = with_settings();
+        fixture.memberships.expect_add().return_once(created);
+        let added = fixture
+            .service()
+            .create_membership(&member_of(ORG, true), command())
+            .await
+            .expect("adds");
+        let Added::Created(view) = added else {
+            panic!("expected a new membership")
+        };
+        let invitation = view.invitation.expect("an invitation");
+        assert_eq!(view.membership.status, MembershipStatus::Pending);
+        assert_eq!(invitation.membership, view.membership.id);
+        assert_eq!(
+            invitation.expires_at - invitation.created_at,
+            chrono::TimeDelta::days(30)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_code_that_is_in_use_is_drawn_again() {
+        let mut fixture = with_settings();
+        let mut calls = 0;
+        fixture.memberships.expect_add().times(2).returning(move |new| {
+            calls += 1;
+            if calls == 1 {
+                Err(MembershipError::CodeTaken)
+            } else {
+                created(new)
+            }
+        });
+        assert!(
+            fixture
+                .service()
+                .create_membership(&member_of(ORG, true), command())
+                .await
+                .is_ok()
+        );
+    }
+
+    #[tokio::test]
+    async fn members_and_staff_employees_may_not_and_outsiders_see_nothing() {
+        let elsewhere = OrgId::new(uuid::Uuid::from_u128(99));
+        for (actor, kind) in [
+            (member_of(ORG, false), ErrorKind::Forbidden),
+            (staff(StaffRole::Employee), ErrorKind::Forbidden),
+            (member_of(elsewhere, true), ErrorKind::NotFound),
+        ] {
+            let refused = Fixture::default()
+                .service()
+                .create_membership(&actor, command())
+                .await;
+            assert_eq!(refused.expect_err("refused").kind(), kind);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_organization_that_does_not_exist_is_not_found() {
+        let mut fixture = Fixture::default();
+        fixture
+            .memberships
+            .expect_find_settings()
+            .return_once(|_| Ok(None));
+        let refused = fixture
+            .service()
+            .create_membership(&staff(StaffRole::Admin), command())
+            .await;
+        assert_eq!(refused.expect_err("refused").kind(), ErrorKind::NotFound);
+    }
+}

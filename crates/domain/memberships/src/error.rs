@@ -1,0 +1,96 @@
+use domain_kernel::{DomainError, ErrorKind, FieldErrors, Refusal, RetryAfter, StorageError, TeamId};
+
+/// Why something about memberships was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum MembershipError {
+    /// The actor may not, or there is no such organization.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Fields break rules.
+    #[error("some fields are wrong")]
+    Invalid(FieldErrors),
+    /// Somebody else on the roster has this number.
+    #[error("another member of the organization has this external id")]
+    ExternalIdTaken(FieldErrors),
+    /// A pending invitation has this code already; another one will do.
+    #[error("the invite code is in use")]
+    CodeTaken,
+    /// Unknown, used, revoked or expired: one answer for all, so that codes cannot be probed.
+    #[error("This invite code cannot be used.")]
+    InvitationNotUsable,
+    /// The person is a member of the organization already.
+    #[error("You are a member of this organization already.")]
+    AlreadyMember,
+    /// Too many attempts.
+    #[error("Too many attempts. Please try again later.")]
+    Throttled(#[from] RetryAfter),
+    /// Below a port.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl MembershipError {
+    /// Somebody else on the roster has this number.
+    pub fn external_id_taken() -> Self {
+        Self::ExternalIdTaken(FieldErrors::of(
+            "external_id",
+            "taken",
+            "belongs to another member",
+        ))
+    }
+
+    /// `field` names teams that are not live teams of the organization.
+    pub fn teams_unknown(field: &str, teams: &[TeamId]) -> Self {
+        let ids = teams
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        Self::Invalid(FieldErrors::of(
+            field,
+            "unknown",
+            format!("are not teams of the organization: {ids}"),
+        ))
+    }
+}
+
+impl DomainError for MembershipError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Refused(refusal) => refusal.kind(),
+            Self::Invalid(_) => ErrorKind::Invalid,
+            Self::ExternalIdTaken(_) | Self::AlreadyMember => ErrorKind::Conflict,
+            Self::CodeTaken => ErrorKind::Internal,
+            Self::InvitationNotUsable => ErrorKind::NotFound,
+            Self::Throttled(_) => ErrorKind::Throttled,
+            Self::Storage(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Invalid(_) => "validation_failed",
+            Self::ExternalIdTaken(_) => "external_id_taken",
+            Self::CodeTaken => "internal_error",
+            Self::InvitationNotUsable => "invitation_not_usable",
+            Self::AlreadyMember => "already_member",
+            Self::Throttled(_) => "too_many_attempts",
+            Self::Storage(error) => error.code(),
+        }
+    }
+
+    fn fields(&self) -> Option<&FieldErrors> {
+        match self {
+            Self::Invalid(fields) | Self::ExternalIdTaken(fields) => Some(fields),
+            _ => None,
+        }
+    }
+
+    fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::Throttled(wait) => Some(wait.seconds),
+            _ => None,
+        }
+    }
+}

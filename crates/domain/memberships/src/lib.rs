@@ -1,0 +1,25 @@
+//! Memberships: who belongs to which organization with which role, and the invitations that bring people in.
+//!
+//! A membership exists before its person has an account: the roster makes it, pending, with an invitation whose code the
+//! person signs up with.
+//!
+//! Use cases of [`MembershipService`]: `create_membership`, `preview_invitation`, `accept_invitation`,
+//! `expire_invitations`.
+
+mod accept_invitation;
+mod create_membership;
+mod error;
+mod expire_invitations;
+mod invitation;
+mod membership;
+pub mod ports;
+mod preview_invitation;
+mod service;
+#[cfg(test)]
+mod tests;
+
+pub use create_membership::CreateMembership;
+pub use error::MembershipError;
+pub use invitation::{Invitation, InvitationPreview, InvitationStatus};
+pub use membership::{Added, ExternalId, JobTitle, Membership, MembershipStatus, MembershipView, UserBrief};
+pub use service::MembershipService;

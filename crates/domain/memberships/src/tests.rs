@@ -1,0 +1,64 @@
+//! What the unit tests of this crate share.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use domain_kernel::testing::{CountingIds, FakeThrottle, FixedClock};
+use domain_kernel::{Budget, Clock, InvitationId, InviteCode, MembershipId, OrgId};
+use uuid::Uuid;
+
+use crate::ports::{MockInviteCodeGenerator, MockMembershipRepository};
+use crate::{Invitation, InvitationStatus, MembershipService};
+
+pub(crate) const ORG: OrgId = OrgId::new(Uuid::from_u128(1));
+
+/// A call to a mock that a test did not prepare fails the test.
+#[derive(Default)]
+pub(crate) struct Fixture {
+    pub(crate) memberships: MockMembershipRepository,
+    pub(crate) throttle: Arc<FakeThrottle>,
+    pub(crate) clock: Arc<FixedClock>,
+}
+
+impl Fixture {
+    pub(crate) fn with_used_up(budget: Budget) -> Self {
+        let throttle = Arc::new(FakeThrottle {
+            used_up: vec![budget],
+            ..FakeThrottle::default()
+        });
+        Self {
+            throttle,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn service(self) -> MembershipService {
+        let mut codes = MockInviteCodeGenerator::new();
+        codes.expect_code().returning(a_code);
+        MembershipService {
+            memberships: Arc::new(self.memberships),
+            codes: Arc::new(codes),
+            throttle: self.throttle,
+            clock: self.clock,
+            ids: Arc::new(CountingIds::default()),
+            invitation_lifespan: TimeDelta::days(30),
+        }
+    }
+}
+
+pub(crate) fn a_code() -> InviteCode {
+    InviteCode::parse("289BZP").expect("a code")
+}
+
+pub(crate) fn an_invitation() -> Invitation {
+    let now = FixedClock::default().now();
+    Invitation {
+        id: InvitationId::new(Uuid::from_u128(2)),
+        organization: ORG,
+        membership: MembershipId::new(Uuid::from_u128(3)),
+        code: a_code(),
+        status: InvitationStatus::Pending,
+        expires_at: now + TimeDelta::days(30),
+        created_at: now,
+    }
+}

@@ -1,0 +1,233 @@
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use domain_kernel::{FieldProblem, OrgId, TextRule, parse_text};
+
+/// Name of an organization: 1 to 200 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrgName(String);
+
+impl OrgName {
+    /// Parses what a person typed.
+    pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
+        parse_text(raw, TextRule { min: 1, max: 200 }).map(Self)
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name in lower-case ASCII letters and digits with single hyphens, at most 40 characters. `organization` when
+    /// nothing of the name is left.
+    pub fn slug(&self) -> String {
+        let ascii = self.0.chars().map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                ' '
+            }
+        });
+        let words: String = ascii.collect();
+        let slug: String = words
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join("-")
+            .chars()
+            .take(40)
+            .collect();
+        if slug.is_empty() {
+            "organization".into()
+        } else {
+            slug.trim_end_matches('-').to_owned()
+        }
+    }
+}
+
+/// Where the organization's files lie in the integrations bucket: a key prefix of letters, digits, `/`, `_` and `-`,
+/// 1 to 200 characters, without slashes at the ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder(String);
+
+impl Folder {
+    /// Parses what a person typed; slashes at the ends are dropped.
+    pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
+        let folder = raw.trim().trim_matches('/');
+        if folder.is_empty() {
+            return Err(FieldProblem {
+                code: "blank",
+                message: "can't be blank".into(),
+            });
+        }
+        if folder.len() > 200 {
+            return Err(FieldProblem {
+                code: "too_long",
+                message: "is too long (maximum is 200 characters)".into(),
+            });
+        }
+        let is_key = folder
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"/_-".contains(&b));
+        if !is_key || folder.contains("//") {
+            let message = "may only hold letters, digits, /, _ and -, and no empty segment".into();
+            return Err(FieldProblem {
+                code: "invalid",
+                message,
+            });
+        }
+        Ok(Self(folder.to_owned()))
+    }
+
+    /// The folder of an organization that named none: its slug and the end of its id.
+    pub fn default_for(name: &OrgName, id: OrgId) -> Self {
+        let id = id.uuid().simple().to_string();
+        Self(format!("{}-{}", name.slug(), &id[id.len() - 8..]))
+    }
+
+    /// The prefix.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The metadata document of the organization's identity provider: 1 byte to 256 KiB.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SamlInfo(String);
+
+impl SamlInfo {
+    /// Most bytes.
+    pub const MAX_BYTES: usize = 256 * 1024;
+
+    /// Checks the size.
+    pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
+        if raw.trim().is_empty() {
+            return Err(FieldProblem {
+                code: "blank",
+                message: "can't be blank; send null to turn it off".into(),
+            });
+        }
+        if raw.len() > Self::MAX_BYTES {
+            return Err(FieldProblem {
+                code: "too_long",
+                message: "is too long (maximum is 256 KiB)".into(),
+            });
+        }
+        if raw.contains('\0') {
+            return Err(FieldProblem {
+                code: "invalid",
+                message: "must not contain a NUL character".into(),
+            });
+        }
+        Ok(Self(raw.to_owned()))
+    }
+
+    /// The document.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SamlInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SamlInfo(…)")
+    }
+}
+
+/// How often a lesson is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cadence {
+    /// One a week.
+    Weekly,
+    /// One a month.
+    Monthly,
+    /// The next one as soon as the last is done.
+    SelfPaced,
+}
+
+impl Cadence {
+    /// The spelling of the wire and of storage.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Weekly => "weekly",
+            Self::Monthly => "monthly",
+            Self::SelfPaced => "self_paced",
+        }
+    }
+
+    /// Reads the spelling of [`as_str`](Self::as_str).
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Weekly, Self::Monthly, Self::SelfPaced]
+            .into_iter()
+            .find(|cadence| cadence.as_str() == text)
+    }
+}
+
+/// A customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Organization {
+    /// Key.
+    pub id: OrgId,
+    /// Name.
+    pub name: OrgName,
+    /// Where its files lie.
+    pub s3_integrations_folder: Folder,
+    /// Its identity provider; none while single sign-on is off.
+    pub saml_info: Option<SamlInfo>,
+    /// Whether members may sign in through the identity provider only.
+    pub sso_enforced: bool,
+    /// IANA name of the time zone that weeks and months are counted in.
+    pub time_zone: String,
+    /// How often a lesson is due.
+    pub cadence: Cadence,
+    /// Days that new people stay out of reports.
+    pub reporting_grace_days: i32,
+    /// Live teams.
+    pub teams_count: i64,
+    /// Memberships that are pending or active.
+    pub memberships_count: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_a_plain_key_prefix() {
+        let parsed = |raw| {
+            Folder::parse(raw)
+                .map(|folder| folder.as_str().to_owned())
+                .map_err(|p| p.code)
+        };
+        assert_eq!(parsed("/acme/hr_feed-1/"), Ok("acme/hr_feed-1".into()));
+        for raw in ["a/../b", "a//b", "a b", "ä", "a\u{0}"] {
+            assert_eq!(parsed(raw), Err("invalid"), "{raw:?}");
+        }
+        assert_eq!(parsed("//"), Err("blank"));
+    }
+
+    #[test]
+    fn the_default_folder_tells_organizations_of_one_name_apart() {
+        let name = OrgName::parse("Müller & Söhne GmbH").expect("a name");
+        let id = |n| OrgId::new(uuid::Uuid::from_u128(n));
+        assert_eq!(
+            Folder::default_for(&name, id(1)).as_str(),
+            "m-ller-s-hne-gmbh-00000001"
+        );
+        assert_ne!(
+            Folder::default_for(&name, id(1)),
+            Folder::default_for(&name, id(2))
+        );
+        assert_eq!(OrgName::parse("物流").expect("a name").slug(), "organization");
+    }
+
+    #[test]
+    fn metadata_is_limited_in_size() {
+        assert!(SamlInfo::parse(&"x".repeat(SamlInfo::MAX_BYTES)).is_ok());
+        assert!(SamlInfo::parse(&"x".repeat(SamlInfo::MAX_BYTES + 1)).is_err());
+        assert!(SamlInfo::parse("  ").is_err());
+    }
+}

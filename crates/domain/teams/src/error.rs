@@ -1,0 +1,51 @@
+use domain_kernel::{DomainError, ErrorKind, FieldErrors, Refusal, StorageError};
+
+/// Why something about teams was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum TeamError {
+    /// The actor may not.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The organization has a live team of this name.
+    #[error("the organization has a team of this name")]
+    NameTaken(FieldErrors),
+    /// Below a port.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl TeamError {
+    /// The organization has a live team of this name.
+    pub fn name_taken() -> Self {
+        Self::NameTaken(FieldErrors::of(
+            "name",
+            "taken",
+            "is used by another team of the organization",
+        ))
+    }
+}
+
+impl DomainError for TeamError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Refused(refusal) => refusal.kind(),
+            Self::NameTaken(_) => ErrorKind::Conflict,
+            Self::Storage(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::NameTaken(_) => "team_name_taken",
+            Self::Storage(error) => error.code(),
+        }
+    }
+
+    fn fields(&self) -> Option<&FieldErrors> {
+        match self {
+            Self::NameTaken(fields) => Some(fields),
+            Self::Refused(_) | Self::Storage(_) => None,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+use chrono::{DateTime, Utc};
+use domain_kernel::{FieldProblem, OrgId, TeamId, TextRule, parse_text};
+
+/// Name of a team: 1 to 100 characters, unique among the live teams of an organization with case ignored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TeamName(String);
+
+impl TeamName {
+    /// Parses what a person typed.
+    pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
+        parse_text(raw, TextRule { min: 1, max: 100 }).map(Self)
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A team of an organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Team {
+    /// Key.
+    pub id: TeamId,
+    /// Whose it is.
+    pub organization: OrgId,
+    /// Name.
+    pub name: TeamName,
+    /// Active memberships on it.
+    pub memberships_count: i64,
+    /// Memberships that run it.
+    pub admins_count: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// Set once it is deleted.
+    pub deleted_at: Option<DateTime<Utc>>,
+}
+
+impl Team {
+    /// A new team without members.
+    pub fn new(id: TeamId, organization: OrgId, name: TeamName, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            organization,
+            name,
+            memberships_count: 0,
+            admins_count: 0,
+            created_at: now,
+            updated_at: now,
+            deleted_at: None,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+use domain_kernel::{EmailAddress, PersonName, StaffRole, UserId};
+
+use crate::{Password, Provider, User, UserError, UserService, Username};
+
+/// What is needed to make a staff member from the command line.
+#[derive(Debug, Clone)]
+pub struct CreateStaffAdmin {
+    /// The sign-in name.
+    pub username: Username,
+    /// What kind of name it is.
+    pub provider: Provider,
+    /// First name.
+    pub first_name: PersonName,
+    /// Last name.
+    pub last_name: PersonName,
+    /// The password.
+    pub password: Password,
+    /// Whether to refuse when there is a staff admin already.
+    pub only_first: bool,
+}
+
+impl UserService {
+    /// Makes a staff admin. For the operator's command line: whoever can run it has the database anyway, so there is no
+    /// actor to ask for a permission.
+    pub async fn create_staff_admin(&self, command: CreateStaffAdmin) -> Result<User, UserError> {
+        let password_hash = self.ports.hasher.hash(command.password).await?;
+        let now = self.now();
+        let email = EmailAddress::parse(command.username.as_str()).ok();
+        let user = User {
+            id: UserId::new(self.ports.ids.next()),
+            username: command.username,
+            provider: command.provider,
+            email,
+            first_name: command.first_name,
+            last_name: command.last_name,
+            staff_role: Some(StaffRole::Admin),
+            language: "en".into(),
+            must_change_password: false,
+            locked_at: None,
+            deleted_at: None,
+            last_sign_in_at: None,
+            former_uid: None,
+            created_at: now,
+            updated_at: now,
+        };
+        self.ports
+            .users
+            .insert_staff(user.clone(), password_hash, command.only_first)
+            .await?;
+        Ok(user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::Fixture;
+
+    #[tokio::test]
+    async fn the_new_person_is_a_staff_admin() {
+        let mut fixture = Fixture::default();
+        fixture
+            .users
+            .expect_insert_staff()
+            .withf(|user, _, only_first| user.staff_role == Some(StaffRole::Admin) && *only_first)
+            .return_once(|_, _, _| Ok(()));
+        let command = CreateStaffAdmin {
+            username: Username::parse("first-admin", Provider::Username).expect("a name"),
+            provider: Provider::Username,
+            first_name: PersonName::parse("First").expect("a name"),
+            last_name: PersonName::parse("Admin").expect("a name"),
+            password: Password::parse("worklete123").expect("a password"),
+            only_first: true,
+        };
+        assert!(
+            fixture
+                .hashing()
+                .service()
+                .create_staff_admin(command)
+                .await
+                .is_ok()
+        );
+    }
+}

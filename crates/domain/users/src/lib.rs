@@ -1,0 +1,46 @@
+//! Accounts: who a person is, how they prove it, and on which devices they are signed in.
+//!
+//! Use cases of [`UserService`]: `sign_up`, `sign_in`, `authenticate`, `sign_out`, `update_account`, `change_password`,
+//! `delete_account`, `username_availability`, `request_password_reset`, `open_password_reset`, `reset_password`,
+//! `create_staff_admin`, `clean_up_accounts`.
+//!
+//! Sessions work as the token-auth client libraries expect: three values (token, client, uid) name a session. A token is
+//! 256 random bits, so its SHA-256 is all that is stored; slow hashing is for passwords only.
+
+mod account;
+mod error;
+mod password;
+pub mod ports;
+mod redirect;
+mod service;
+mod session;
+#[cfg(test)]
+mod tests;
+mod username;
+
+mod authenticate;
+mod change_password;
+mod clean_up_accounts;
+mod create_staff_admin;
+mod delete_account;
+mod password_reset;
+mod sign_in;
+mod sign_out;
+mod sign_up;
+mod update_account;
+mod username_availability;
+
+pub use account::{Account, FormerUid, MembershipBrief, MembershipStatus, ProfileChange, User};
+pub use authenticate::{Authenticated, Credentials};
+pub use change_password::ChangePassword;
+pub use create_staff_admin::CreateStaffAdmin;
+pub use error::UserError;
+pub use password::{Password, PasswordHash};
+pub use password_reset::{PasswordReset, PendingResetMail, RequestPasswordReset, ResetPassword};
+pub use redirect::{RedirectAllowlist, RedirectTarget};
+pub use service::{SessionPolicy, UserPolicy, UserPorts, UserService};
+pub use session::{AccessToken, ClientId, Device, Secret, Session, SessionKeys, TokenHash, TokenState};
+pub use sign_in::SignIn;
+pub use sign_up::SignUp;
+pub use update_account::UpdateAccount;
+pub use username::{Login, Provider, Username};

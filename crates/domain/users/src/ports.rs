@@ -1,0 +1,205 @@
+//! What the users domain needs from the outside.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain_kernel::{InviteCode, PasswordResetId, SessionId, UserId};
+
+use crate::{
+    Account, ClientId, Login, Password, PasswordHash, PasswordReset, Secret, Session, TokenHash, TokenState,
+    User, UserError, Username,
+};
+
+/// What is needed to check a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCredentials {
+    /// Whose they are.
+    pub user: UserId,
+    /// The stored hash; none for people who only use single sign-on.
+    pub password_hash: Option<PasswordHash>,
+    /// Whether the account is neither locked nor deleted.
+    pub is_active: bool,
+}
+
+/// Everything a sign-up writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// The new user.
+    pub user: User,
+    /// Their password.
+    pub password_hash: PasswordHash,
+    /// The code of the membership they take; none with open registration.
+    pub invite_code: Option<InviteCode>,
+    /// Their first session.
+    pub session: Session,
+}
+
+/// A pure change of a user, run while the row is locked.
+pub type UserEdit = Box<dyn FnOnce(&mut User) -> Result<(), UserError> + Send>;
+
+/// A new password, and what becomes of the sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasswordUpdate {
+    /// Whose password.
+    pub user: UserId,
+    /// The new hash.
+    pub password_hash: PasswordHash,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Why it may be changed.
+    pub ground: PasswordGround,
+}
+
+/// What entitles to a new password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PasswordGround {
+    /// A session, which is the only one to stay.
+    Session(SessionId),
+    /// A reset link, which is used up; all sessions end and this one begins.
+    Reset(PasswordResetId, Session),
+}
+
+/// Stores users.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait UserRepository: Send + Sync {
+    /// Credentials for a login: by address or by username, case ignored. Deleted accounts are found, as inactive.
+    async fn find_credentials(&self, login: &Login) -> Result<Option<StoredCredentials>, UserError>;
+
+    /// A user who is not deleted.
+    async fn find(&self, id: UserId) -> Result<Option<User>, UserError>;
+
+    /// Credentials of a known user.
+    async fn find_credentials_by_id(&self, user: UserId) -> Result<Option<StoredCredentials>, UserError>;
+
+    /// Whether any user, active or not, has this name, case ignored.
+    async fn exists_username(&self, username: &Username) -> Result<bool, UserError>;
+
+    /// Whether the code belongs to an invitation that is pending and not expired at `now`.
+    async fn exists_usable_invitation(
+        &self,
+        code: &InviteCode,
+        now: DateTime<Utc>,
+    ) -> Result<bool, UserError>;
+
+    /// One atomic fact: adds the user, links the membership that the code names, makes it active, marks the invitation
+    /// accepted and opens the session. Of several sign-ups with one code exactly one succeeds.
+    ///
+    /// Fails, writing nothing, with [`UserError::InvitationNotUsable`] if the code is unknown, used, revoked or expired
+    /// at the session's start, and with [`UserError::Taken`] if the name or address is in use.
+    async fn register(&self, registration: Registration) -> Result<Account, UserError>;
+
+    /// Adds a user without membership and session. Fails with [`UserError::Taken`], and with
+    /// [`UserError::StaffAdminExists`] if `only_first` and an active staff admin exists.
+    async fn insert_staff(
+        &self,
+        user: User,
+        password_hash: PasswordHash,
+        only_first: bool,
+    ) -> Result<(), UserError>;
+
+    /// One atomic fact: loads the user for update, runs `edit`, saves, and does what
+    /// [`update_password`](Self::update_password) does if there is a new password. Fails, writing nothing, with
+    /// [`UserError::NotSignedIn`] if there is no such user, with [`UserError::Taken`] if the new name or address is in
+    /// use, and with whatever `edit` says.
+    async fn update(
+        &self,
+        id: UserId,
+        edit: UserEdit,
+        password: Option<PasswordUpdate>,
+    ) -> Result<Account, UserError>;
+
+    /// One atomic fact: stores the hash, clears `must_change_password`, ends the sessions and reset links that the ground
+    /// does not keep, and opens the ground's new session if it has one. Fails with [`UserError::ResetTokenNotUsable`] if
+    /// the reset link was used meanwhile.
+    async fn update_password(&self, update: PasswordUpdate) -> Result<Account, UserError>;
+
+    /// One atomic fact: marks the user deleted, ends all sessions and reset links and deactivates all memberships. Fails
+    /// with [`UserError::LastOrgAdmin`], writing nothing, if an organization would be left without an active admin.
+    async fn delete(&self, id: UserId, at: DateTime<Utc>) -> Result<(), UserError>;
+
+    /// Erases the personal fields of all users deleted before `deleted_before`: tombstones replace them, the rows stay.
+    /// Gives the number erased.
+    async fn erase_deleted(&self, deleted_before: DateTime<Utc>, at: DateTime<Utc>)
+    -> Result<u64, UserError>;
+}
+
+/// Stores sessions.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait SessionRepository: Send + Sync {
+    /// The session with this public id and its user's account, in one round trip. Ended ones are found, too.
+    async fn find(&self, client: &ClientId) -> Result<Option<(Session, Account)>, UserError>;
+
+    /// One atomic fact: adds the session, notes the sign-in time, and removes the user's longest unused other sessions
+    /// until at most `limit` are left. Never removes the one just made.
+    async fn open(&self, session: Session, limit: u32) -> Result<Account, UserError>;
+
+    /// Notes a use and a new end. Never moves the end back.
+    async fn touch(
+        &self,
+        id: SessionId,
+        used_at: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> Result<(), UserError>;
+
+    /// Replaces the accepted tokens if `expected` is still the current one; else does nothing, because a parallel request
+    /// with the same token has done it.
+    async fn rotate(&self, id: SessionId, expected: TokenHash, tokens: TokenState) -> Result<(), UserError>;
+
+    /// Ends a session. Fine if it has ended already.
+    async fn delete(&self, id: SessionId) -> Result<(), UserError>;
+
+    /// Removes sessions and reset links that ended before `ended_before`. Gives the number of sessions removed.
+    async fn purge(&self, ended_before: DateTime<Utc>) -> Result<u64, UserError>;
+}
+
+/// Stores requests for a new password.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait PasswordResetRepository: Send + Sync {
+    /// Adds a request; earlier ones of the same user stop working.
+    async fn insert(&self, reset: PasswordReset) -> Result<(), UserError>;
+
+    /// The request with this token, used or expired ones too.
+    async fn find(&self, token: &TokenHash) -> Result<Option<PasswordReset>, UserError>;
+}
+
+/// Slow hashing for passwords.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait PasswordHasher: Send + Sync {
+    /// Hashes a password. Fails with [`UserError::Busy`] when the queue is full.
+    async fn hash(&self, password: Password) -> Result<PasswordHash, UserError>;
+
+    /// Whether the password fits the hash. Without a hash it takes the same time and says no, so that an unknown user
+    /// cannot be told from a wrong password. Fails with [`UserError::Busy`] when the queue is full.
+    async fn verify(&self, password: Password, hash: Option<PasswordHash>) -> Result<bool, UserError>;
+}
+
+/// Source of secrets.
+#[cfg_attr(test, mockall::automock)]
+pub trait SecretGenerator: Send + Sync {
+    /// 256 bits from the operating system's secure generator.
+    fn secret(&self) -> Secret;
+}
+
+/// A mail with the link to a new password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasswordResetMail {
+    /// To whom.
+    pub to: domain_kernel::EmailAddress,
+    /// How to address them.
+    pub name: String,
+    /// The link, which holds the reset token.
+    pub link: String,
+    /// How long it works.
+    pub valid_minutes: i64,
+}
+
+/// Sends mail about accounts.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait AccountMailer: Send + Sync {
+    /// Hands the mail over for delivery. Fails with [`UserError::Mail`].
+    async fn send_password_reset(&self, mail: PasswordResetMail) -> Result<(), UserError>;
+}

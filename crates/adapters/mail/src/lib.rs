@@ -1,1 +1,232 @@
-//! x
+//! Mail: through an SMTP server, or as `.eml` files in a folder, which any mail program opens.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain_users::UserError;
+use domain_users::ports::{AccountMailer, PasswordResetMail};
+use lettre::message::{Mailbox, MultiPart, header};
+use lettre::{Address, AsyncFileTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+
+/// How mail leaves.
+#[derive(Debug, Clone)]
+pub enum MailTransport {
+    /// Files of this folder, which is made when the first mail is written.
+    Folder(PathBuf),
+    /// A server, such as `smtps://user:password@mail.example.org`, or `smtp://…?tls=required` for STARTTLS.
+    Smtp(String),
+}
+
+/// A transport or sender that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum MailSetupError {
+    /// The sender is no mailbox.
+    #[error("the sender must look like `Worklete <no-reply@example.org>`")]
+    Sender,
+    /// The server's address cannot be read.
+    #[error("the mail server must look like `smtps://user:password@mail.example.org`")]
+    Server,
+}
+
+enum Outbox {
+    Folder(PathBuf, AsyncFileTransport<Tokio1Executor>),
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+}
+
+/// Sends the platform's mails.
+pub struct Mailer {
+    sender: Mailbox,
+    outbox: Outbox,
+}
+
+impl Mailer {
+    /// Checks the settings; connects to nothing yet.
+    pub fn new(transport: MailTransport, sender: &str) -> Result<Self, MailSetupError> {
+        let sender = sender.parse().map_err(|_| MailSetupError::Sender)?;
+        let outbox = match transport {
+            MailTransport::Folder(folder) => {
+                let files = AsyncFileTransport::new(&folder);
+                Outbox::Folder(folder, files)
+            }
+            MailTransport::Smtp(url) => {
+                let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(&url)
+                    .map_err(|_| MailSetupError::Server)?;
+                Outbox::Smtp(builder.timeout(Some(Duration::from_secs(30))).build())
+            }
+        };
+        Ok(Self { sender, outbox })
+    }
+
+    async fn send(&self, message: Message) -> Result<(), Box<dyn Error + Send + Sync>> {
+        match &self.outbox {
+            Outbox::Folder(folder, files) => {
+                tokio::fs::create_dir_all(folder).await?;
+                files.send(message).await?;
+            }
+            Outbox::Smtp(server) => {
+                server.send(message).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn reset_message(
+    sender: &Mailbox,
+    mail: &PasswordResetMail,
+) -> Result<Message, Box<dyn Error + Send + Sync>> {
+    let PasswordResetMail {
+        to,
+        name,
+        link,
+        valid_minutes,
+    } = mail;
+    let text = format!(
+        "Hello {name},\n\nsomebody, hopefully you, asked for a new Worklete password. Choose one here:\n\n{link}\n\n\
+         The link works once, for {valid_minutes} minutes. If you did not ask for it, there is nothing to do: your \
+         password stays as it is.\n"
+    );
+    let html = format!(
+        "<p>Hello {},</p><p>somebody, hopefully you, asked for a new Worklete password.</p>\
+         <p><a href=\"{link}\">Choose a new password</a></p>\
+         <p>The link works once, for {valid_minutes} minutes. If you did not ask for it, there is nothing to do: your \
+         password stays as it is.</p>",
+        escaped(name),
+        link = escaped(link),
+    );
+    let to = Mailbox::new(None, to.as_str().parse::<Address>()?);
+    let message = Message::builder()
+        .from(sender.clone())
+        .to(to)
+        .subject("Choose a new Worklete password")
+        .header(header::MIME_VERSION_1_0)
+        .multipart(MultiPart::alternative_plain_html(text, html))?;
+    Ok(message)
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+#[async_trait]
+impl AccountMailer for Mailer {
+    async fn send_password_reset(&self, mail: PasswordResetMail) -> Result<(), UserError> {
+        let message = reset_message(&self.sender, &mail).map_err(UserError::Mail)?;
+        self.send(message).await.map_err(UserError::Mail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain_kernel::EmailAddress;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const SENDER: &str = "Worklete <no-reply@example.org>";
+
+    fn mail() -> PasswordResetMail {
+        PasswordResetMail {
+            to: EmailAddress::parse("learner@example.org").expect("an address"),
+            name: "<Demo>".into(),
+            link: "http://localhost:3001/api/v1/auth/password/edit?reset_password_token=abc".into(),
+            valid_minutes: 60,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_mail_becomes_a_file_with_the_link_whole_and_the_name_escaped() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let below = folder.path().join("not/yet/there");
+        let mailer = Mailer::new(MailTransport::Folder(below.clone()), SENDER).expect("a mailer");
+        mailer.send_password_reset(mail()).await.expect("writes");
+        let file = std::fs::read_dir(below)
+            .expect("the folder")
+            .next()
+            .expect("a file")
+            .expect("readable")
+            .path();
+        assert_eq!(file.extension().and_then(|e| e.to_str()), Some("eml"));
+        let text = std::fs::read_to_string(file)
+            .expect("text")
+            .replace("=\r\n", "")
+            .replace("=3D", "=");
+        assert!(text.contains("To: learner@example.org"), "{text}");
+        assert!(text.contains("edit?reset_password_token=abc"), "{text}");
+        assert!(text.contains("&lt;Demo&gt;"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_mail_goes_through_an_smtp_server() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let server = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.expect("a client");
+            let (read, mut write) = stream.into_split();
+            let (mut lines, mut received, mut in_data) = (BufReader::new(read).lines(), String::new(), false);
+            write.write_all(b"220 ready\r\n").await.expect("writes");
+            while let Ok(Some(line)) = lines.next_line().await {
+                received.push_str(&line);
+                received.push('\n');
+                let answer = match line.as_str() {
+                    "." if in_data => {
+                        in_data = false;
+                        "250 taken\r\n"
+                    }
+                    _ if in_data => continue,
+                    "DATA" => {
+                        in_data = true;
+                        "354 go on\r\n"
+                    }
+                    "QUIT" => break,
+                    _ => "250 fine\r\n",
+                };
+                write.write_all(answer.as_bytes()).await.expect("writes");
+                if answer.contains("taken") {
+                    break;
+                }
+            }
+            received
+        });
+        let transport = MailTransport::Smtp(format!("smtp://127.0.0.1:{port}"));
+        let mailer = Mailer::new(transport, SENDER).expect("a mailer");
+        mailer.send_password_reset(mail()).await.expect("sends");
+        let received = server.await.expect("a transcript");
+        assert!(received.contains("RCPT TO:<learner@example.org>"), "{received}");
+        assert!(
+            received.contains("Subject: Choose a new Worklete password"),
+            "{received}"
+        );
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused() {
+        let folder = MailTransport::Folder(PathBuf::from("mail"));
+        assert!(matches!(
+            Mailer::new(folder, "no mailbox"),
+            Err(MailSetupError::Sender)
+        ));
+        let server = MailTransport::Smtp("https://mail.example.org".into());
+        assert!(matches!(Mailer::new(server, SENDER), Err(MailSetupError::Server)));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_away_is_an_error_without_the_link() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        drop(listener);
+        let transport = MailTransport::Smtp(format!("smtp://127.0.0.1:{port}"));
+        let mailer = Mailer::new(transport, SENDER).expect("a mailer");
+        let error = mailer
+            .send_password_reset(mail())
+            .await
+            .expect_err("nobody there");
+        assert!(!format!("{error:?}").contains("reset_password_token"));
+    }
+}

@@ -1,1 +1,27 @@
-//! x
+//! All SQL: the pool, the migrations and one module per domain.
+//!
+//! Two verbs reach the database: [`Pg::read`] and [`Pg::write`]. A port method is one call of one of them.
+
+mod audit;
+mod courses;
+mod error;
+mod invitations;
+mod memberships;
+mod migrations;
+mod orgs;
+mod pool;
+mod schema;
+mod sql;
+mod teams;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod users;
+
+pub use courses::PgCourses;
+pub use error::PgError;
+pub use memberships::PgMemberships;
+pub use migrations::{MigrationError, SchemaState, migrate, schema_state};
+pub use orgs::PgOrganizations;
+pub use pool::{Pg, PgSettings, PoolLoad};
+pub use teams::PgTeams;
+pub use users::PgUsers;

@@ -1,0 +1,289 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use diesel::connection::AnsiTransactionManager;
+use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection, TransactionManager};
+use diesel::pg::PgConnection;
+use tokio::sync::Semaphore;
+
+use crate::PgError;
+use crate::error::{Verdict, verdict};
+
+/// How to reach the database.
+#[derive(Clone)]
+pub struct PgSettings {
+    /// libpq URL. Holds the password, so it is never shown.
+    pub url: String,
+    /// Connections, and so statements at the same time.
+    pub pool_size: u32,
+    /// How long a request waits for a connection before it is told that the database is not available.
+    pub acquire_timeout: Duration,
+    /// How long a statement may take.
+    pub statement_timeout: Duration,
+}
+
+/// How busy the pool is, for metrics.
+#[derive(Debug, Default)]
+pub struct PoolLoad {
+    in_use: AtomicUsize,
+    waiting: AtomicUsize,
+    statements: AtomicU64,
+}
+
+impl PoolLoad {
+    /// Connections in use.
+    pub fn in_use(&self) -> usize {
+        self.in_use.load(Ordering::Relaxed)
+    }
+
+    /// Requests waiting for a connection.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Statements sent since the start.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts itself out when dropped.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(counter: &'a AtomicUsize) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection with what the pool has to know of it.
+struct Tracked {
+    connection: PgConnection,
+    /// Set while a closure runs, so that a panic or an unclear error takes the connection out of the pool.
+    suspect: bool,
+    generation: u64,
+}
+
+/// Opens connections. Our own and not diesel's, because that one tests a connection by a statement of its own before each
+/// use, which doubles the round trips of every read.
+struct Connector {
+    settings: PgSettings,
+    load: Arc<PoolLoad>,
+    generation: Arc<AtomicU64>,
+}
+
+impl r2d2::ManageConnection for Connector {
+    type Connection = Tracked;
+    type Error = diesel::result::Error;
+
+    fn connect(&self) -> Result<Tracked, Self::Error> {
+        let unreachable =
+            |error: diesel::ConnectionError| diesel::result::Error::QueryBuilderError(Box::new(error));
+        let generation = self.generation.load(Ordering::Acquire);
+        let mut connection = PgConnection::establish(&self.settings.url).map_err(unreachable)?;
+        let milliseconds = self.settings.statement_timeout.as_millis();
+        connection.batch_execute(&format!(
+            "SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds}; \
+             SET idle_in_transaction_session_timeout = {milliseconds}; SET timezone = 'UTC'; \
+             SET application_name = 'worklete'"
+        ))?;
+        let load = Arc::clone(&self.load);
+        connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if matches!(event, InstrumentationEvent::StartQuery { .. }) {
+                load.statements.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        Ok(Tracked {
+            connection,
+            suspect: false,
+            generation,
+        })
+    }
+
+    fn is_valid(&self, tracked: &mut Tracked) -> Result<(), Self::Error> {
+        tracked.connection.batch_execute("SELECT 1")
+    }
+
+    fn has_broken(&self, tracked: &mut Tracked) -> bool {
+        tracked.suspect || AnsiTransactionManager::is_broken_transaction_manager(&mut tracked.connection)
+    }
+}
+
+#[derive(Debug)]
+struct QuietErrors;
+
+impl<E: std::error::Error> r2d2::HandleError<E> for QuietErrors {
+    fn handle_error(&self, error: E) {
+        // The message of a failed connection names the host, never the password.
+        tracing::warn!(error = %error, "cannot connect to the database");
+    }
+}
+
+/// The database.
+#[derive(Clone)]
+pub struct Pg {
+    pool: r2d2::Pool<Connector>,
+    permits: Arc<Semaphore>,
+    load: Arc<PoolLoad>,
+    generation: Arc<AtomicU64>,
+    acquire_timeout: Duration,
+    answer_timeout: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Away {
+    #[error("no database connection became free in time")]
+    Full,
+    #[error("no database connection could be made in time")]
+    Unreachable,
+    #[error("the database did not answer in time")]
+    Silent,
+    #[error("the database is gone or too busy: {0}")]
+    Lost(String),
+}
+
+impl<E> From<Away> for PgError<E> {
+    fn from(away: Away) -> Self {
+        Self::Unavailable(Box::new(away))
+    }
+}
+
+impl Pg {
+    /// Makes the pool. Connects in the background: a database that is away now may come later.
+    pub fn new(settings: PgSettings) -> Self {
+        let (load, generation) = (Arc::<PoolLoad>::default(), Arc::<AtomicU64>::default());
+        let permits = Arc::new(Semaphore::new(settings.pool_size as usize));
+        let (acquire_timeout, statement_timeout) = (settings.acquire_timeout, settings.statement_timeout);
+        let builder = r2d2::Pool::builder()
+            .max_size(settings.pool_size)
+            .min_idle(Some(1))
+            .connection_timeout(settings.acquire_timeout)
+            .test_on_check_out(false)
+            .error_handler(Box::new(QuietErrors));
+        let connector = Connector {
+            settings,
+            load: Arc::clone(&load),
+            generation: Arc::clone(&generation),
+        };
+        Self {
+            pool: builder.build_unchecked(connector),
+            permits,
+            load,
+            generation,
+            acquire_timeout,
+            // The server gives up first; this is for one that has stopped answering at all.
+            answer_timeout: statement_timeout + Duration::from_secs(1),
+        }
+    }
+
+    /// How busy it is.
+    pub fn load(&self) -> Arc<PoolLoad> {
+        Arc::clone(&self.load)
+    }
+
+    /// Runs a read: one statement, outside a transaction.
+    pub async fn read<T, E>(
+        &self,
+        work: impl FnOnce(&mut PgConnection) -> Result<T, PgError<E>> + Send + 'static,
+    ) -> Result<T, PgError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        self.run(work).await
+    }
+
+    /// Runs a write in a transaction: whatever error the closure gives rolls it back.
+    pub async fn write<T, E>(
+        &self,
+        work: impl FnOnce(&mut PgConnection) -> Result<T, PgError<E>> + Send + 'static,
+    ) -> Result<T, PgError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        self.run(|connection| connection.transaction(work)).await
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), PgError<std::convert::Infallible>> {
+        self.read(|connection| Ok(connection.batch_execute("SELECT 1")?))
+            .await
+    }
+
+    async fn run<T, E>(
+        &self,
+        work: impl FnOnce(&mut PgConnection) -> Result<T, PgError<E>> + Send + 'static,
+    ) -> Result<T, PgError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        // Waiting happens here, asynchronously, and not on a blocking thread: there are many requests and few threads.
+        let waiting = Counted::new(&self.load.waiting);
+        let permit =
+            tokio::time::timeout(self.acquire_timeout, Arc::clone(&self.permits).acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else {
+            return Err(Away::Full.into());
+        };
+        drop(waiting);
+        let this = self.clone();
+        let blocking = tokio::task::spawn_blocking(move || {
+            // Moved here so that it is held until the work is done, even if the request has given up.
+            let _permit = permit;
+            this.run_blocking(work)
+        });
+        match tokio::time::timeout(self.acquire_timeout + self.answer_timeout, blocking).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(stopped)) => match stopped.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(cancelled) => Err(PgError::Unavailable(Box::new(cancelled))),
+            },
+            Err(_) => Err(Away::Silent.into()),
+        }
+    }
+
+    fn run_blocking<T, E>(
+        &self,
+        work: impl FnOnce(&mut PgConnection) -> Result<T, PgError<E>>,
+    ) -> Result<T, PgError<E>> {
+        let mut tracked = self.check_out()?;
+        let _in_use = Counted::new(&self.load.in_use);
+        tracked.suspect = true;
+        let result = work(&mut tracked.connection);
+        let Err(PgError::Sql(error)) = &result else {
+            tracked.suspect = false;
+            return result;
+        };
+        let (verdict, is_away) = verdict(error);
+        tracked.suspect = verdict != Verdict::Keep;
+        if verdict == Verdict::Lost {
+            self.generation
+                .fetch_max(tracked.generation + 1, Ordering::AcqRel);
+        }
+        if is_away {
+            Err(Away::Lost(error.to_string()).into())
+        } else {
+            result
+        }
+    }
+
+    /// A connection that was made after the last time the server was lost.
+    fn check_out<E>(&self) -> Result<r2d2::PooledConnection<Connector>, PgError<E>> {
+        loop {
+            let mut tracked = self.pool.get().map_err(|_| Away::Unreachable)?;
+            if tracked.generation >= self.generation.load(Ordering::Acquire) {
+                return Ok(tracked);
+            }
+            tracked.suspect = true;
+        }
+    }
+}

@@ -1,0 +1,191 @@
+// @generated automatically by Diesel CLI.
+
+diesel::table! {
+    audit_log (id) {
+        id -> Uuid,
+        at -> Timestamptz,
+        actor_id -> Uuid,
+        organization_id -> Nullable<Uuid>,
+        action -> Text,
+        subject_kind -> Text,
+        subject_id -> Uuid,
+        before -> Nullable<Jsonb>,
+        after -> Nullable<Jsonb>,
+        request_id -> Text,
+        ip -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    courses (id) {
+        id -> Uuid,
+        organization_id -> Nullable<Uuid>,
+        name -> Text,
+        description -> Nullable<Text>,
+        basics -> Bool,
+        position -> Int4,
+        language_codes -> Array<Nullable<Text>>,
+        archived_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    invitations (id) {
+        id -> Uuid,
+        organization_id -> Uuid,
+        membership_id -> Uuid,
+        #[max_length = 6]
+        code -> Bpchar,
+        status -> Text,
+        expires_at -> Timestamptz,
+        accepted_at -> Nullable<Timestamptz>,
+        accepted_by -> Nullable<Uuid>,
+        revoked_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    memberships (id) {
+        id -> Uuid,
+        organization_id -> Uuid,
+        user_id -> Nullable<Uuid>,
+        external_id -> Nullable<Text>,
+        first_name -> Text,
+        last_name -> Text,
+        email -> Nullable<Citext>,
+        job_title -> Nullable<Text>,
+        org_admin -> Bool,
+        status -> Text,
+        hired_on -> Nullable<Date>,
+        first_seen_at -> Timestamptz,
+        reporting_starts_on -> Date,
+        deactivated_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    organizations (id) {
+        id -> Uuid,
+        name -> Text,
+        s3_integrations_folder -> Text,
+        saml_info -> Nullable<Text>,
+        sso_enforced -> Bool,
+        time_zone -> Text,
+        cadence -> Text,
+        reporting_grace_days -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    password_resets (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        token_hash -> Bytea,
+        redirect_url -> Text,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        client_id -> Text,
+        token_hash -> Bytea,
+        next_hash -> Nullable<Bytea>,
+        prev_hash -> Nullable<Bytea>,
+        prev_valid_until -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        absolute_expires_at -> Timestamptz,
+        user_agent -> Nullable<Text>,
+        ip -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    team_admins (team_id, membership_id) {
+        team_id -> Uuid,
+        membership_id -> Uuid,
+        organization_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    team_memberships (team_id, membership_id) {
+        team_id -> Uuid,
+        membership_id -> Uuid,
+        organization_id -> Uuid,
+        joined_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    teams (id) {
+        id -> Uuid,
+        organization_id -> Uuid,
+        name -> Text,
+        deleted_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    users (id) {
+        id -> Uuid,
+        username -> Citext,
+        provider -> Text,
+        email -> Nullable<Citext>,
+        first_name -> Text,
+        last_name -> Text,
+        password_hash -> Nullable<Text>,
+        must_change_password -> Bool,
+        staff_role -> Nullable<Text>,
+        language -> Text,
+        former_uid -> Nullable<Text>,
+        uid_changed_at -> Nullable<Timestamptz>,
+        last_sign_in_at -> Nullable<Timestamptz>,
+        locked_at -> Nullable<Timestamptz>,
+        deleted_at -> Nullable<Timestamptz>,
+        erased_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(audit_log -> organizations (organization_id));
+diesel::joinable!(audit_log -> users (actor_id));
+diesel::joinable!(courses -> organizations (organization_id));
+diesel::joinable!(invitations -> users (accepted_by));
+diesel::joinable!(memberships -> organizations (organization_id));
+diesel::joinable!(memberships -> users (user_id));
+diesel::joinable!(password_resets -> users (user_id));
+diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(teams -> organizations (organization_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    audit_log,
+    courses,
+    invitations,
+    memberships,
+    organizations,
+    password_resets,
+    sessions,
+    team_admins,
+    team_memberships,
+    teams,
+    users,
+);

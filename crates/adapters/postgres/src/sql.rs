@@ -1,0 +1,60 @@
+//! Hand-written statements that diesel prepares once per connection.
+//!
+//! `diesel::sql_query` marks its statements as not worth keeping: each call then costs a second round trip and a new plan.
+
+use diesel::expression::{AsExpression, TypedExpressionType};
+use diesel::pg::{Pg, PgConnection};
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel::sql_types::{SqlType, Untyped};
+use diesel::{IntoSql, RunQueryDsl};
+
+/// A statement with `{}` in the place of each value.
+pub(crate) struct Statement {
+    sql: &'static str,
+    values: Vec<Box<dyn QueryFragment<Pg> + Send>>,
+}
+
+pub(crate) fn statement(sql: &'static str) -> Statement {
+    Statement {
+        sql,
+        values: Vec::new(),
+    }
+}
+
+impl Statement {
+    /// Binds the next value.
+    pub(crate) fn bind<ST, T>(mut self, value: T) -> Self
+    where
+        ST: SqlType + TypedExpressionType,
+        T: AsExpression<ST>,
+        T::Expression: QueryFragment<Pg> + Send + 'static,
+    {
+        self.values.push(Box::new(value.into_sql::<ST>()));
+        self
+    }
+}
+
+impl QueryFragment<Pg> for Statement {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let mut parts = self.sql.split("{}");
+        out.push_sql(parts.next().unwrap_or_default());
+        for (value, part) in self.values.iter().zip(parts) {
+            value.walk_ast(out.reborrow())?;
+            out.push_sql(part);
+        }
+        Ok(())
+    }
+}
+
+impl QueryId for Statement {
+    type QueryId = ();
+    // Kept by its text, like any statement without a type of its own.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Statement {
+    type SqlType = Untyped;
+}
+
+impl RunQueryDsl<PgConnection> for Statement {}

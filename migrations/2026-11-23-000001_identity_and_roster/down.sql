@@ -1,0 +1,13 @@
+DROP TABLE audit_log;
+DROP FUNCTION refuse_change();
+DROP TABLE courses;
+DROP TABLE team_admins;
+DROP TABLE team_memberships;
+DROP TABLE teams;
+DROP TABLE invitations;
+DROP TABLE memberships;
+DROP TABLE password_resets;
+DROP TABLE sessions;
+DROP TABLE users;
+DROP TABLE organizations;
+DROP EXTENSION citext;

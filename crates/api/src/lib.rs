@@ -1,1 +1,28 @@
-//! x
+//! The HTTP API of Worklete, and the `worklete` binary.
+//!
+//! Thin: a handler turns HTTP into a command and a result into HTTP. What may be done, and by whom, is decided in the domain
+//! crates; how it is stored, in the adapters. [`compose`] wires the three.
+
+mod body;
+mod caller;
+pub mod cli;
+pub mod compose;
+pub mod config;
+mod docs_page;
+mod error;
+mod finish;
+mod health;
+mod limits;
+mod maintenance;
+mod metrics;
+pub mod openapi;
+mod routes;
+mod seed;
+pub mod server;
+mod visitor;
+
+mod courses;
+mod memberships;
+mod orgs;
+mod teams;
+mod users;

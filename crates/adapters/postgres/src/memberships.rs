@@ -216,6 +216,19 @@ fn require_live_teams(
     }
 }
 
+/// Takes somebody who is back off the teams of before that are not among the new ones, and takes their say in them.
+fn leave_other_teams(connection: &mut PgConnection, membership: &Membership) -> QueryResult<()> {
+    let uuids = |teams: &[TeamId]| teams.iter().map(|team| team.uuid()).collect::<Vec<_>>();
+    let joined = team_memberships::table
+        .filter(team_memberships::membership_id.eq(membership.id.uuid()))
+        .filter(team_memberships::team_id.ne_all(uuids(&membership.teams)));
+    diesel::delete(joined).execute(connection)?;
+    let administered = team_admins::table
+        .filter(team_admins::membership_id.eq(membership.id.uuid()))
+        .filter(team_admins::team_id.ne_all(uuids(&membership.administered_teams)));
+    diesel::delete(administered).execute(connection).map(drop)
+}
+
 fn link_teams(connection: &mut PgConnection, membership: &Membership) -> QueryResult<()> {
     let (id, org, at) = (
         membership.id.uuid(),
@@ -358,6 +371,7 @@ fn add(connection: &mut PgConnection, new: NewMembership) -> Outcome<Added> {
             diesel::update(memberships::table.find(id))
                 .set(roster_values!(membership))
                 .execute(connection)?;
+            leave_other_teams(connection, &membership)?;
         }
         None => insert_membership(connection, &membership)?,
     }

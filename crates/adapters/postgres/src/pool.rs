@@ -213,6 +213,11 @@ impl Pg {
         self.run(|connection| connection.transaction(work)).await
     }
 
+    /// Lets nobody reach the database any more; who waits is told that it is not available.
+    pub fn close(&self) {
+        self.permits.close();
+    }
+
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), PgError<std::convert::Infallible>> {
         self.read(|connection| Ok(connection.batch_execute("SELECT 1")?))

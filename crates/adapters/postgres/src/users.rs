@@ -504,7 +504,9 @@ impl UserRepository for PgUsers {
     ) -> Result<(), UserError> {
         let inserted = self.pg.write(move |connection| {
             diesel::sql_query("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE").execute(connection)?;
-            let admins = users::table.filter(users::staff_role.eq("admin").and(users::deleted_at.is_null()));
+            let admins = users::table
+                .filter(users::staff_role.eq("admin"))
+                .filter(users::locked_at.is_null().and(users::deleted_at.is_null()));
             if only_first && diesel::select(diesel::dsl::exists(admins)).get_result(connection)? {
                 return refuse(UserError::StaffAdminExists);
             }
@@ -767,6 +769,9 @@ fn read_reset(row: ResetRow) -> Result<PasswordReset, UserError> {
 impl PasswordResetRepository for PgUsers {
     async fn insert(&self, reset: PasswordReset) -> Result<(), UserError> {
         let inserted = self.pg.write(move |connection| {
+            // Locked first, so that of two requests at once the second sees and ends the first.
+            let user = users::table.find(reset.user.uuid()).select(users::id);
+            user.for_no_key_update().execute(connection)?;
             end_resets(connection, reset.user, reset.created_at)?;
             diesel::insert_into(password_resets::table)
                 .values((

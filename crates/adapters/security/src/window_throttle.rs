@@ -125,10 +125,11 @@ impl WindowThrottle {
     }
 }
 
-fn retry_after(until: DateTime<Utc>, now: DateTime<Utc>) -> RetryAfter {
+fn retry_after(until: DateTime<Utc>, now: DateTime<Utc>, limit: usize) -> RetryAfter {
     let milliseconds = u64::try_from((until - now).num_milliseconds()).unwrap_or(0);
     RetryAfter {
         seconds: milliseconds.div_ceil(1000).max(1),
+        limit: u64::try_from(limit).ok(),
     }
 }
 
@@ -139,7 +140,7 @@ impl Throttle for WindowThrottle {
         let blocked = entries
             .get_mut(&(budget, key.to_owned()))
             .and_then(|entry| self.blocked_until(budget, entry, now));
-        blocked.map_or(Ok(()), |until| Err(retry_after(until, now)))
+        blocked.map_or(Ok(()), |until| Err(retry_after(until, now, self.limit(budget))))
     }
 
     fn record(&self, budget: Budget, key: &str) -> Result<(), RetryAfter> {
@@ -163,7 +164,7 @@ impl Throttle for WindowThrottle {
                 _ => Entry::Recent(VecDeque::new()),
             });
         if let Some(until) = self.blocked_until(budget, entry, now) {
-            return Err(retry_after(until, now));
+            return Err(retry_after(until, now, self.limit(budget)));
         }
         if self.is_stale(entry, now)
             && let Entry::InARow { failures, .. } = entry
@@ -219,8 +220,20 @@ mod tests {
             assert_eq!(throttle.record(ADDRESS, "a"), Ok(()));
             clock.advance(TimeDelta::seconds(30));
         }
-        assert_eq!(throttle.check(ADDRESS, "a"), Err(RetryAfter { seconds: 300 }));
-        assert_eq!(throttle.record(ADDRESS, "a"), Err(RetryAfter { seconds: 300 }));
+        assert_eq!(
+            throttle.check(ADDRESS, "a"),
+            Err(RetryAfter {
+                seconds: 300,
+                limit: Some(10)
+            })
+        );
+        assert_eq!(
+            throttle.record(ADDRESS, "a"),
+            Err(RetryAfter {
+                seconds: 300,
+                limit: Some(10)
+            })
+        );
         clock.advance(TimeDelta::seconds(300));
         assert_eq!(throttle.record(ADDRESS, "a"), Ok(()));
         assert!(throttle.record(ADDRESS, "a").is_err(), "one place was free");
@@ -244,10 +257,19 @@ mod tests {
             assert_eq!(throttle.record(ACCOUNT, "ann"), Ok(()));
         }
         for seconds in [30, 60, 120, 240, 480, 900, 900] {
-            assert_eq!(throttle.check(ACCOUNT, "ann"), Err(RetryAfter { seconds }));
+            assert_eq!(
+                throttle.check(ACCOUNT, "ann"),
+                Err(RetryAfter {
+                    seconds,
+                    limit: Some(10)
+                })
+            );
             assert_eq!(
                 throttle.record(ACCOUNT, "ann"),
-                Err(RetryAfter { seconds }),
+                Err(RetryAfter {
+                    seconds,
+                    limit: Some(10)
+                }),
                 "parallel tries learn nothing"
             );
             clock.advance(TimeDelta::seconds(i64::try_from(seconds).expect("small")));

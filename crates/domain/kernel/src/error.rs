@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 
+use crate::RetryAfter;
+
 /// What went wrong, in the terms that every boundary (HTTP, command line, job) can translate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -14,7 +16,7 @@ pub enum ErrorKind {
     NotFound,
     /// The state of the thing forbids it.
     Conflict,
-    /// Too many attempts; [`DomainError::retry_after_seconds`] says when to come back.
+    /// Too many attempts; [`DomainError::retry_after`] says when to come back.
     Throttled,
     /// A component is overloaded or away; trying again later can help.
     Unavailable,
@@ -95,8 +97,8 @@ pub trait DomainError: Error + Send + Sync + 'static {
         None
     }
 
-    /// Whole seconds until another attempt makes sense.
-    fn retry_after_seconds(&self) -> Option<u64> {
+    /// When another attempt makes sense.
+    fn retry_after(&self) -> Option<RetryAfter> {
         None
     }
 }

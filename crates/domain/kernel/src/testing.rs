@@ -61,7 +61,10 @@ pub struct FakeThrottle {
 impl Throttle for FakeThrottle {
     fn check(&self, budget: Budget, _key: &str) -> Result<(), RetryAfter> {
         if self.used_up.contains(&budget) {
-            Err(RetryAfter { seconds: 30 })
+            Err(RetryAfter {
+                seconds: 30,
+                limit: None,
+            })
         } else {
             Ok(())
         }

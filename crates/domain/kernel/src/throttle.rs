@@ -23,6 +23,8 @@ pub enum Budget {
 pub struct RetryAfter {
     /// Whole seconds until the next attempt is let through, at least 1.
     pub seconds: u64,
+    /// How many attempts the budget allows, where there is a number.
+    pub limit: Option<u64>,
 }
 
 /// Slows down guessing. One key never affects another.

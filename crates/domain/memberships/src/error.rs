@@ -87,9 +87,9 @@ impl DomainError for MembershipError {
         }
     }
 
-    fn retry_after_seconds(&self) -> Option<u64> {
+    fn retry_after(&self) -> Option<RetryAfter> {
         match self {
-            Self::Throttled(wait) => Some(wait.seconds),
+            Self::Throttled(wait) => Some(*wait),
             _ => None,
         }
     }

@@ -99,10 +99,13 @@ impl DomainError for UserError {
         }
     }
 
-    fn retry_after_seconds(&self) -> Option<u64> {
+    fn retry_after(&self) -> Option<RetryAfter> {
         match self {
-            Self::Throttled(wait) => Some(wait.seconds),
-            Self::Busy => Some(2),
+            Self::Throttled(wait) => Some(*wait),
+            Self::Busy => Some(RetryAfter {
+                seconds: 2,
+                limit: None,
+            }),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Use cases of [`UserService`]: `sign_up`, `sign_in`, `authenticate`, `sign_out`, `update_account`, `change_password`,
 //! `delete_account`, `username_availability`, `request_password_reset`, `open_password_reset`, `reset_password`,
-//! `create_staff_admin`, `clean_up_accounts`.
+//! `create_staff_member`, `clean_up_accounts`.
 //!
 //! Sessions work as the token-auth client libraries expect: three values (token, client, uid) name a session. A token is
 //! 256 random bits, so its SHA-256 is all that is stored; slow hashing is for passwords only.
@@ -21,7 +21,7 @@ mod username;
 mod authenticate;
 mod change_password;
 mod clean_up_accounts;
-mod create_staff_admin;
+mod create_staff_member;
 mod delete_account;
 mod password_reset;
 mod sign_in;
@@ -33,7 +33,7 @@ mod username_availability;
 pub use account::{Account, FormerUid, MembershipBrief, MembershipStatus, ProfileChange, User};
 pub use authenticate::{Authenticated, Credentials};
 pub use change_password::ChangePassword;
-pub use create_staff_admin::CreateStaffAdmin;
+pub use create_staff_member::CreateStaffMember;
 pub use error::UserError;
 pub use password::{Password, PasswordHash};
 pub use password_reset::{PasswordReset, PendingResetMail, RequestPasswordReset, ResetPassword};

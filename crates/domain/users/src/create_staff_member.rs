@@ -4,7 +4,7 @@ use crate::{Password, Provider, User, UserError, UserService, Username};
 
 /// What is needed to make a staff member from the command line.
 #[derive(Debug, Clone)]
-pub struct CreateStaffAdmin {
+pub struct CreateStaffMember {
     /// The sign-in name.
     pub username: Username,
     /// What kind of name it is.
@@ -15,14 +15,16 @@ pub struct CreateStaffAdmin {
     pub last_name: PersonName,
     /// The password.
     pub password: Password,
+    /// What they may do.
+    pub role: StaffRole,
     /// Whether to refuse when there is a staff admin already.
     pub only_first: bool,
 }
 
 impl UserService {
-    /// Makes a staff admin. For the operator's command line: whoever can run it has the database anyway, so there is no
+    /// Makes a staff member. For the operator's command line: whoever can run it has the database anyway, so there is no
     /// actor to ask for a permission.
-    pub async fn create_staff_admin(&self, command: CreateStaffAdmin) -> Result<User, UserError> {
+    pub async fn create_staff_member(&self, command: CreateStaffMember) -> Result<User, UserError> {
         let password_hash = self.ports.hasher.hash(command.password).await?;
         let now = self.now();
         let email = EmailAddress::parse(command.username.as_str()).ok();
@@ -33,7 +35,7 @@ impl UserService {
             email,
             first_name: command.first_name,
             last_name: command.last_name,
-            staff_role: Some(StaffRole::Admin),
+            staff_role: Some(command.role),
             language: "en".into(),
             must_change_password: false,
             locked_at: None,
@@ -57,26 +59,27 @@ mod tests {
     use crate::tests::Fixture;
 
     #[tokio::test]
-    async fn the_new_person_is_a_staff_admin() {
+    async fn the_new_person_has_the_role() {
         let mut fixture = Fixture::default();
         fixture
             .users
             .expect_insert_staff()
             .withf(|user, _, only_first| user.staff_role == Some(StaffRole::Admin) && *only_first)
             .return_once(|_, _, _| Ok(()));
-        let command = CreateStaffAdmin {
+        let command = CreateStaffMember {
             username: Username::parse("first-admin", Provider::Username).expect("a name"),
             provider: Provider::Username,
             first_name: PersonName::parse("First").expect("a name"),
             last_name: PersonName::parse("Admin").expect("a name"),
             password: Password::parse("worklete123").expect("a password"),
+            role: StaffRole::Admin,
             only_first: true,
         };
         assert!(
             fixture
                 .hashing()
                 .service()
-                .create_staff_admin(command)
+                .create_staff_member(command)
                 .await
                 .is_ok()
         );

@@ -1,0 +1,481 @@
+//! What the contract tests share: the ports over a test's own database, and builders of values that are filled in
+//! completely, so that a column which is not stored shows.
+
+#![expect(dead_code, reason = "each test file needs a part of it")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use adapter_postgres::testing::TestDatabase;
+use adapter_postgres::{
+    Pg, PgCourses, PgError, PgMemberships, PgOrganizations, PgSettings, PgTeams, PgUsers,
+};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::Jsonb;
+use domain_courses::ports::CourseRepository;
+use domain_kernel::{
+    AuditEntry, AuditSubject, DomainError, EmailAddress, InvitationId, InviteCode, MembershipId, OrgId,
+    Origin, PasswordResetId, PersonName, SessionId, StaffRole, TeamId, UserId,
+};
+use domain_memberships::ports::{MembershipRepository, NewMembership};
+use domain_memberships::{
+    Added, ExternalId, Invitation, InvitationStatus, JobTitle, Membership, MembershipStatus, MembershipView,
+};
+use domain_orgs::ports::OrganizationRepository;
+use domain_orgs::{Cadence, Folder, OrgName, Organization, SamlInfo};
+use domain_teams::ports::TeamRepository;
+use domain_teams::{Team, TeamName};
+use domain_users::ports::{PasswordResetRepository, Registration, SessionRepository, UserRepository};
+use domain_users::{
+    Account, ClientId, Device, Login, MembershipBrief, PasswordHash, PasswordReset, Provider, RedirectTarget,
+    Secret, Session, TokenHash, TokenState, User, Username,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+static COUNTER: AtomicU64 = AtomicU64::new(1);
+
+fn next() -> u64 {
+    COUNTER.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Ids 1, 2, 3, …
+pub(crate) fn next_id() -> Uuid {
+    Uuid::from_u128(u128::from(next()))
+}
+
+/// So many minutes after 2026-01-05T08:00:00Z.
+pub(crate) fn at(minutes: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_767_600_000, 0).expect("a time") + TimeDelta::minutes(minutes)
+}
+
+pub(crate) fn code(text: &str) -> InviteCode {
+    InviteCode::parse(text).expect("a code")
+}
+
+pub(crate) fn name(text: &str) -> PersonName {
+    PersonName::parse(text).expect("a name")
+}
+
+pub(crate) fn username(text: &str) -> Username {
+    Username::parse(text, Provider::of(text)).expect("a username")
+}
+
+pub(crate) fn login(text: &str) -> Login {
+    Login::parse(text, None).expect("a login")
+}
+
+pub(crate) fn hash(text: &str) -> PasswordHash {
+    PasswordHash::new(text.to_owned())
+}
+
+/// 32 bytes that differ from all others.
+fn bytes() -> [u8; 32] {
+    let mut bytes = [7; 32];
+    bytes[..8].copy_from_slice(&next().to_be_bytes());
+    bytes
+}
+
+pub(crate) fn token() -> TokenHash {
+    TokenHash::new(bytes())
+}
+
+pub(crate) fn tokens(until: DateTime<Utc>) -> TokenState {
+    TokenState {
+        current: token(),
+        next: Some(token()),
+        previous: Some((token(), until)),
+    }
+}
+
+/// A new person whose name is a username, or an address if it has an `@`.
+pub(crate) fn a_user(text: &str) -> User {
+    let provider = Provider::of(text);
+    User {
+        id: UserId::new(next_id()),
+        username: username(text),
+        provider,
+        email: EmailAddress::parse(text).ok(),
+        first_name: name("Zoë"),
+        last_name: name("van Dijk"),
+        staff_role: None,
+        language: "nl".into(),
+        must_change_password: true,
+        locked_at: None,
+        deleted_at: None,
+        last_sign_in_at: Some(at(0)),
+        former_uid: None,
+        created_at: at(0),
+        updated_at: at(1),
+    }
+}
+
+pub(crate) fn a_session(user: UserId, start: DateTime<Utc>) -> Session {
+    Session {
+        id: SessionId::new(next_id()),
+        user,
+        client: ClientId::generate(&Secret::new(bytes())),
+        tokens: tokens(start + TimeDelta::seconds(60)),
+        created_at: start,
+        last_used_at: start,
+        expires_at: start + TimeDelta::days(14),
+        absolute_expires_at: start + TimeDelta::days(90),
+        device: Device {
+            user_agent: Some("Browser/1.0".into()),
+            ip: Some([192, 0, 2, 7].into()),
+        },
+    }
+}
+
+pub(crate) fn a_registration(user: &User, invite_code: Option<&str>) -> Registration {
+    Registration {
+        user: user.clone(),
+        password_hash: hash("first hash"),
+        invite_code: invite_code.map(code),
+        session: a_session(user.id, at(10)),
+    }
+}
+
+pub(crate) fn a_reset(user: UserId, created_at: DateTime<Utc>) -> PasswordReset {
+    PasswordReset {
+        id: PasswordResetId::new(next_id()),
+        user,
+        token: token(),
+        redirect: RedirectTarget::from_stored("https://app.example.org/reset?from=mail#/top")
+            .expect("a target"),
+        created_at,
+        expires_at: created_at + TimeDelta::hours(1),
+        used_at: None,
+    }
+}
+
+pub(crate) fn an_organization(text: &str) -> Organization {
+    Organization {
+        id: OrgId::new(next_id()),
+        name: OrgName::parse(text).expect("a name"),
+        s3_integrations_folder: Folder::parse(&format!("{}/feed", text.to_lowercase())).expect("a folder"),
+        saml_info: SamlInfo::parse("<EntityDescriptor/>").ok(),
+        sso_enforced: true,
+        time_zone: "America/Chicago".into(),
+        cadence: Cadence::Monthly,
+        reporting_grace_days: 14,
+        teams_count: 0,
+        memberships_count: 0,
+        created_at: at(2),
+        updated_at: at(3),
+    }
+}
+
+pub(crate) fn a_team(organization: OrgId, text: &str) -> Team {
+    let team = TeamName::parse(text).expect("a name");
+    Team {
+        updated_at: at(5),
+        ..Team::new(TeamId::new(next_id()), organization, team, at(4))
+    }
+}
+
+pub(crate) fn an_audit(
+    actor: UserId,
+    action: &'static str,
+    organization: Option<OrgId>,
+    subject: AuditSubject,
+) -> AuditEntry {
+    AuditEntry {
+        id: next_id(),
+        at: at(6),
+        actor,
+        organization,
+        action,
+        subject,
+        before: Some(json!({ "name": "before" })),
+        after: Some(json!({ "name": "after", "list": [1, null] })),
+        origin: Origin {
+            request_id: "req-1".into(),
+            ip: Some([192, 0, 2, 9].into()),
+        },
+    }
+}
+
+pub(crate) fn team_audit(actor: UserId, team: &Team) -> AuditEntry {
+    an_audit(
+        actor,
+        "team.create",
+        Some(team.organization),
+        AuditSubject::Team(team.id),
+    )
+}
+
+/// A person on the roster whose invitation works for a day from `at(20)`.
+pub(crate) fn a_membership(actor: UserId, organization: OrgId, invite_code: &str) -> NewMembership {
+    let n = next();
+    let membership = Membership {
+        id: MembershipId::new(next_id()),
+        organization,
+        user: None,
+        external_id: ExternalId::parse(&format!("E-{n}")).ok(),
+        first_name: name("Ann"),
+        last_name: name("Lee"),
+        email: EmailAddress::parse("ann.lee@example.org").ok(),
+        job_title: JobTitle::parse("Forklift driver").ok(),
+        org_admin: false,
+        status: MembershipStatus::Pending,
+        hired_on: NaiveDate::from_ymd_opt(2025, 12, 1),
+        first_seen_at: at(19),
+        reporting_starts_on: NaiveDate::from_ymd_opt(2025, 12, 15).expect("a day"),
+        deactivated_at: None,
+        created_at: at(20),
+        updated_at: at(20),
+        teams: vec![],
+        administered_teams: vec![],
+    };
+    let invitation = Invitation {
+        id: InvitationId::new(next_id()),
+        organization,
+        membership: membership.id,
+        code: code(invite_code),
+        status: InvitationStatus::Pending,
+        expires_at: at(20) + TimeDelta::days(1),
+        created_at: at(20),
+    };
+    let subject = AuditSubject::Membership(membership.id);
+    let audit = an_audit(actor, "membership.create", Some(organization), subject);
+    NewMembership {
+        membership,
+        invitation,
+        audit,
+    }
+}
+
+/// What the account of the person who took the membership says of it.
+pub(crate) fn brief_of(membership: &Membership, organization_name: &str) -> MembershipBrief {
+    MembershipBrief {
+        id: membership.id,
+        organization: membership.organization,
+        organization_name: organization_name.to_owned(),
+        org_admin: membership.org_admin,
+        status: domain_users::MembershipStatus::Active,
+        job_title: membership
+            .job_title
+            .as_ref()
+            .map(|title| title.as_str().to_owned()),
+        teams: membership.teams.clone(),
+        administered_teams: membership.administered_teams.clone(),
+    }
+}
+
+/// Every port over one pool.
+#[derive(Clone)]
+pub(crate) struct Ports {
+    pub(crate) pg: Pg,
+    pub(crate) users: Arc<dyn UserRepository>,
+    pub(crate) sessions: Arc<dyn SessionRepository>,
+    pub(crate) resets: Arc<dyn PasswordResetRepository>,
+    pub(crate) memberships: Arc<dyn MembershipRepository>,
+    pub(crate) organizations: Arc<dyn OrganizationRepository>,
+    pub(crate) teams: Arc<dyn TeamRepository>,
+    pub(crate) courses: Arc<dyn CourseRepository>,
+}
+
+impl Ports {
+    pub(crate) fn over(db: &TestDatabase) -> Self {
+        Self::on(db.pg())
+    }
+
+    pub(crate) fn on(pg: Pg) -> Self {
+        let users = Arc::new(PgUsers::new(pg.clone()));
+        Self {
+            users: users.clone(),
+            sessions: users.clone(),
+            resets: users,
+            memberships: Arc::new(PgMemberships::new(pg.clone())),
+            organizations: Arc::new(PgOrganizations::new(pg.clone())),
+            teams: Arc::new(PgTeams::new(pg.clone())),
+            courses: Arc::new(PgCourses::new(pg.clone())),
+            pg,
+        }
+    }
+
+    /// A staff admin, who does what is audited.
+    pub(crate) async fn given_staff(&self) -> UserId {
+        let user = User {
+            staff_role: Some(StaffRole::Admin),
+            ..a_user("staff-admin")
+        };
+        let inserted = self.users.insert_staff(user.clone(), hash("staff"), false).await;
+        inserted.expect("the staff admin is new");
+        user.id
+    }
+
+    pub(crate) async fn given_organization(&self, actor: UserId, text: &str) -> OrgId {
+        let organization = an_organization(text);
+        let id = organization.id;
+        let audit = an_audit(
+            actor,
+            "organization.create",
+            Some(id),
+            AuditSubject::Organization(id),
+        );
+        let inserted = self.organizations.insert(organization, audit).await;
+        inserted.expect("the organization is new");
+        id
+    }
+
+    pub(crate) async fn given_team(&self, actor: UserId, organization: OrgId, text: &str) -> TeamId {
+        let team = a_team(organization, text);
+        let inserted = self.teams.insert(team.clone(), team_audit(actor, &team)).await;
+        inserted.expect("the team is new");
+        team.id
+    }
+
+    /// Somebody who signed up without a code, and their first session.
+    pub(crate) async fn given_user(&self, text: &str) -> (User, Session) {
+        self.given_member(text, None).await
+    }
+
+    /// Somebody who signed up with a code.
+    pub(crate) async fn given_member(&self, text: &str, invite_code: Option<&str>) -> (User, Session) {
+        let user = a_user(text);
+        let registration = a_registration(&user, invite_code);
+        let session = registration.session.clone();
+        let account = self
+            .users
+            .register(registration)
+            .await
+            .expect("the sign-up works");
+        (account.user, session)
+    }
+
+    pub(crate) async fn given_membership(&self, new: NewMembership) -> MembershipView {
+        match self.memberships.add(new).await.expect("the membership is new") {
+            Added::Created(view) | Added::Reactivated(view) => view,
+        }
+    }
+
+    /// A person who runs the organization.
+    pub(crate) async fn given_org_admin(
+        &self,
+        actor: UserId,
+        organization: OrgId,
+        text: &str,
+        invite_code: &str,
+    ) -> (User, Session) {
+        let mut new = a_membership(actor, organization, invite_code);
+        new.membership.org_admin = true;
+        self.given_membership(new).await;
+        self.given_member(text, Some(invite_code)).await
+    }
+
+    /// The account behind a session, read back.
+    pub(crate) async fn account_of(&self, session: &Session) -> Account {
+        let found = self.sessions.find(&session.client).await.expect("found");
+        found.expect("the session is open").1
+    }
+
+    /// The `value` column of a query.
+    pub(crate) async fn json(&self, sql: &'static str) -> Vec<Value> {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = Jsonb)]
+            value: Value,
+        }
+        let rows = self.pg.read(move |connection| {
+            Ok::<Vec<Row>, PgError<std::convert::Infallible>>(diesel::sql_query(sql).load(connection)?)
+        });
+        rows.await
+            .expect("the query runs")
+            .into_iter()
+            .map(|row| row.value)
+            .collect()
+    }
+
+    /// All audit rows in the order of their making.
+    pub(crate) async fn audit_rows(&self) -> Vec<Value> {
+        self.json("SELECT to_jsonb(a) AS value FROM audit_log a ORDER BY id")
+            .await
+    }
+}
+
+/// The stored form of an audit entry.
+pub(crate) fn audit_json(entry: &AuditEntry) -> Value {
+    let (subject_kind, subject_id) = entry.subject.parts();
+    json!({
+        "id": entry.id.to_string(),
+        "at": entry.at.to_rfc3339(),
+        "actor_id": entry.actor.to_string(),
+        "organization_id": entry.organization.map(|id| id.to_string()),
+        "action": entry.action,
+        "subject_kind": subject_kind,
+        "subject_id": subject_id.to_string(),
+        "before": entry.before,
+        "after": entry.after,
+        "request_id": entry.origin.request_id,
+        "ip": entry.origin.ip.map(|ip| ip.to_string()),
+    })
+}
+
+/// A pool with these settings.
+pub(crate) fn pool(db: &TestDatabase, pool_size: u32, acquire_ms: u64, statement_ms: u64) -> Pg {
+    Pg::new(PgSettings {
+        url: db.url().to_owned(),
+        pool_size,
+        acquire_timeout: Duration::from_millis(acquire_ms),
+        statement_timeout: Duration::from_millis(statement_ms),
+    })
+}
+
+/// Every row of every table: the same before and after means that nothing was written.
+pub(crate) fn everything(db: &TestDatabase) -> Vec<String> {
+    let tables = [
+        "users",
+        "sessions",
+        "password_resets",
+        "organizations",
+        "memberships",
+        "invitations",
+        "teams",
+        "team_memberships",
+        "team_admins",
+        "courses",
+        "audit_log",
+    ];
+    let selects =
+        tables.map(|table| format!("SELECT '{table}' AS name, to_jsonb(t) AS content FROM {table} t"));
+    db.rows(&format!(
+        "SELECT * FROM ({}) a ORDER BY name, content",
+        selects.join(" UNION ALL ")
+    ))
+}
+
+/// The number of rows, such as `count(&db, "users WHERE …")`.
+pub(crate) fn count(db: &TestDatabase, from: &str) -> usize {
+    db.rows(&format!("SELECT 1 FROM {from}")).len()
+}
+
+/// The fields that an error names, with the codes of their problems.
+pub(crate) fn fields_of(error: &dyn DomainError) -> Vec<(String, &'static str)> {
+    let Some(fields) = error.fields() else {
+        return vec![];
+    };
+    fields
+        .iter()
+        .flat_map(|(field, problems)| {
+            problems
+                .iter()
+                .map(move |problem| (field.to_owned(), problem.code))
+        })
+        .collect()
+}
+
+/// Runs all at once, each on a task of its own, and gives what they gave.
+pub(crate) async fn all_at_once<T: Send + 'static>(
+    tasks: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let running: Vec<_> = tasks.into_iter().map(tokio::spawn).collect();
+    let mut done = Vec::new();
+    for task in running {
+        done.push(task.await.expect("no panic"));
+    }
+    done
+}

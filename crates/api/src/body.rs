@@ -1,0 +1,256 @@
+//! Reading bodies: JSON everywhere, and on the auth routes forms, multipart and the query as well.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_multipart::Multipart;
+use actix_web::dev::Payload;
+use actix_web::web::{Bytes, BytesMut, Data};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use domain_kernel::FieldErrors;
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::compose::Runtime;
+use crate::error::{ApiError, ApiResult};
+
+/// Largest body of an auth route: names and passwords are short.
+const MAX_PARAMS_BYTES: usize = 64 * 1024;
+
+type LocalFuture<T> = Pin<Box<dyn Future<Output = ApiResult<T>>>>;
+
+/// A JSON body. A wrong one is answered 400 naming the field.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = ApiError;
+    type Future = LocalFuture<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let is_json = |mime: &str| mime == "application/json" || mime.ends_with("+json");
+            if !is_json(request.content_type()) {
+                return Err(ApiError::unsupported("application/json"));
+            }
+            let limit = request
+                .app_data::<Data<Runtime>>()
+                .map_or(MAX_PARAMS_BYTES, |runtime| runtime.max_body_bytes);
+            let body = read(&request, payload, limit).await?;
+            // serde would read the fields of a struct from an array, too.
+            if body.trim_ascii_start().first() == Some(&b'[') {
+                return Err(ApiError::malformed("The body must be a JSON object."));
+            }
+            parse(&mut serde_json::Deserializer::from_slice(&body)).map(Self)
+        })
+    }
+}
+
+/// Flat parameters of an auth route: query and body (JSON, form or multipart) merged, the body wins.
+pub(crate) struct Params<T> {
+    /// The values.
+    pub(crate) values: T,
+    /// Names that came in the query.
+    pub(crate) in_query: Vec<String>,
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Params<T> {
+    type Error = ApiError;
+    type Future = LocalFuture<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let query = pairs(request.query_string().as_bytes());
+            let in_query = query.keys().cloned().collect();
+            let mut merged = query;
+            merged.extend(body_params(&request, payload).await?);
+            let mut source = Value::Object(merged);
+            // A parameter that is null counts as absent.
+            if let Value::Object(values) = &mut source {
+                values.retain(|_, value| !value.is_null());
+            }
+            let values = serde_path_to_error::deserialize(source).map_err(|error| wrong_field(&error))?;
+            Ok(Self { values, in_query })
+        })
+    }
+}
+
+async fn body_params(request: &HttpRequest, payload: Payload) -> ApiResult<Map<String, Value>> {
+    match request.content_type() {
+        "multipart/form-data" => multipart(request, payload).await,
+        "application/x-www-form-urlencoded" => {
+            let body = read(request, payload, MAX_PARAMS_BYTES).await?;
+            match std::str::from_utf8(&body) {
+                Ok(_) => Ok(pairs(&body)),
+                Err(_) => Err(ApiError::malformed("The form is not UTF-8.")),
+            }
+        }
+        mime => {
+            let body = read(request, payload, MAX_PARAMS_BYTES).await?;
+            match mime {
+                _ if body.is_empty() => Ok(Map::new()),
+                "application/json" | "" => parse(&mut serde_json::Deserializer::from_slice(&body)),
+                mime if mime.ends_with("+json") => parse(&mut serde_json::Deserializer::from_slice(&body)),
+                _ => Err(ApiError::unsupported(
+                    "application/json, application/x-www-form-urlencoded or multipart/form-data",
+                )),
+            }
+        }
+    }
+}
+
+fn pairs(encoded: &[u8]) -> Map<String, Value> {
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(encoded).unwrap_or_default();
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name, Value::String(value)))
+        .collect()
+}
+
+async fn multipart(request: &HttpRequest, mut payload: Payload) -> ApiResult<Map<String, Value>> {
+    let unreadable = |_| ApiError::malformed("The multipart body cannot be read.");
+    let mut parts = Multipart::from_request(request, &mut payload)
+        .await
+        .map_err(|_| ApiError::malformed("The multipart body cannot be read."))?;
+    let (mut values, mut total) = (Map::new(), 0);
+    let all = async {
+        while let Some(part) = parts.next().await {
+            let mut part = part.map_err(unreadable)?;
+            let name = part.name().unwrap_or_default().to_owned();
+            let mut bytes = BytesMut::new();
+            while let Some(chunk) = part.next().await {
+                let chunk = chunk.map_err(unreadable)?;
+                total += chunk.len() + name.len();
+                if total > MAX_PARAMS_BYTES {
+                    return Err(ApiError::too_large(MAX_PARAMS_BYTES));
+                }
+                bytes.extend_from_slice(&chunk);
+            }
+            let text = String::from_utf8(bytes.to_vec()).map_err(|_| {
+                let message = "must be text in UTF-8";
+                ApiError::invalid(FieldErrors::of(&name, "invalid", message))
+            })?;
+            values.insert(name, Value::String(text));
+        }
+        Ok(())
+    };
+    in_time(request, all).await?;
+    Ok(values)
+}
+
+/// Reads a body up to `limit` bytes, in the time that the configuration allows.
+async fn read(request: &HttpRequest, mut payload: Payload, limit: usize) -> ApiResult<Bytes> {
+    let all = async {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| ApiError::malformed("The body was cut off."))?;
+            if body.len() + chunk.len() > limit {
+                return Err(ApiError::too_large(limit));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    };
+    in_time(request, all).await
+}
+
+async fn in_time<T>(request: &HttpRequest, work: impl Future<Output = ApiResult<T>>) -> ApiResult<T> {
+    let Some(runtime) = request.app_data::<Data<Runtime>>() else {
+        return work.await;
+    };
+    tokio::time::timeout(runtime.body_timeout, work)
+        .await
+        .unwrap_or_else(|_| Err(ApiError::too_slow()))
+}
+
+fn parse<'de, T: DeserializeOwned>(
+    json: &mut serde_json::Deserializer<impl serde_json::de::Read<'de>>,
+) -> ApiResult<T> {
+    let value = serde_path_to_error::deserialize(&mut *json).map_err(|error| {
+        if error.inner().is_data() {
+            return wrong_field(&error);
+        }
+        let (line, column) = (error.inner().line(), error.inner().column());
+        ApiError::malformed(format!(
+            "The body is not valid JSON (line {line}, column {column})."
+        ))
+    })?;
+    json.end()
+        .map_err(|_| ApiError::malformed("There is something after the JSON value."))?;
+    Ok(value)
+}
+
+/// The field that has the wrong type. What was sent is not repeated: it may be a secret.
+fn wrong_field(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
+    let path = error.path().to_string();
+    if path == "." {
+        return match missing_field(&error.inner().to_string()) {
+            Some(field) => ApiError::invalid(FieldErrors::of(&field, "blank", "can't be blank")),
+            None => ApiError::malformed("The body must be a JSON object."),
+        };
+    }
+    let message = format!("must be {}", expected(&error.inner().to_string()));
+    ApiError::invalid(FieldErrors::of(&path, "invalid", message))
+}
+
+/// serde tells a missing field only in its message: "missing field `name`".
+fn missing_field(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("missing field `")?;
+    rest.split_once('`').map(|(field, _)| field.to_owned())
+}
+
+/// The end of serde's "invalid type: integer `5`, expected a string".
+fn expected(message: &str) -> String {
+    let tail = message
+        .rsplit_once("expected ")
+        .map_or("a value of another type", |(_, tail)| tail);
+    let tail = tail.split(" at line").next().unwrap_or(tail);
+    match tail.trim_end_matches('.') {
+        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" => "a whole number".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::error::Style;
+
+    #[derive(Debug, Deserialize)]
+    struct Wanted {
+        name: String,
+        #[serde(default)]
+        count: Option<i32>,
+    }
+
+    fn problem(json: &str) -> String {
+        match parse::<Wanted>(&mut serde_json::Deserializer::from_str(json)) {
+            Ok(wanted) => format!("{} {:?}", wanted.name, wanted.count),
+            Err(error) => {
+                let body = error.body(Style::PROBLEM, "r");
+                body["errors"][0].as_str().unwrap_or_default().to_owned()
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_body_names_the_field_and_never_repeats_the_value() {
+        assert_eq!(problem(r#"{"name":"a","count":2}"#), "a Some(2)");
+        assert_eq!(problem(r#"{"name":5}"#), "Name must be a string");
+        assert_eq!(problem(r#"{"count":1}"#), "Name can't be blank");
+        assert_eq!(
+            problem(r#"{"name":"a","count":"hunter22"}"#),
+            "Count must be a whole number"
+        );
+        assert_eq!(problem("[]"), "The body must be a JSON object.");
+        assert_eq!(
+            problem(r#"{"name":"a"} x"#),
+            "There is something after the JSON value."
+        );
+        assert!(problem("{\"name\":").starts_with("The body is not valid JSON"));
+    }
+}

@@ -1,0 +1,135 @@
+//! Wires adapters to domains.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_mail::{MailSetupError, Mailer};
+use adapter_postgres::{Pg, PgCourses, PgMemberships, PgOrganizations, PgTeams, PgUsers};
+use adapter_security::{BcryptHasher, SecureRandom, SystemClock, UuidV7, WindowThrottle};
+use domain_courses::CourseService;
+use domain_kernel::{Clock, IdGenerator, Throttle};
+use domain_memberships::MembershipService;
+use domain_orgs::OrgService;
+use domain_teams::TeamService;
+use domain_users::{UserError, UserPorts, UserService};
+use ipnet::IpNet;
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+
+/// What cannot be wired.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// The mail settings.
+    #[error("mail: {0}")]
+    Mail(#[from] MailSetupError),
+    /// The password hasher.
+    #[error("BCRYPT_COST: {0}")]
+    Hasher(#[from] UserError),
+}
+
+/// The use cases of all domains.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "the services say what they are")]
+pub struct Services {
+    pub users: UserService,
+    pub orgs: OrgService,
+    pub teams: TeamService,
+    pub courses: CourseService,
+    pub memberships: MembershipService,
+}
+
+/// What the HTTP layer itself needs.
+pub(crate) struct Runtime {
+    pub(crate) pg: Pg,
+    pub(crate) metrics: Metrics,
+    pub(crate) metrics_token: Option<String>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) speaks_tls: bool,
+    pub(crate) max_body_bytes: usize,
+    pub(crate) body_timeout: Duration,
+}
+
+/// Everything wired.
+pub struct Composition {
+    pub(crate) services: Services,
+    pub(crate) runtime: Runtime,
+}
+
+impl Composition {
+    /// Checks the settings that only the adapters understand.
+    pub fn check(config: &Config) -> Result<(), ComposeError> {
+        Mailer::new(config.mail.clone(), &config.mail_from)?;
+        Ok(())
+    }
+
+    /// Wires everything. Connections are made in the background.
+    pub fn new(config: &Config) -> Result<Self, ComposeError> {
+        let pg = Pg::new(config.database.clone());
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let hasher = BcryptHasher::new(config.bcrypt_cost, threads, config.bcrypt_queue)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let ids: Arc<dyn IdGenerator> = Arc::new(UuidV7);
+        let throttle: Arc<dyn Throttle> =
+            Arc::new(WindowThrottle::new(config.throttle.clone(), Arc::clone(&clock)));
+        let users = Arc::new(PgUsers::new(pg.clone()));
+        let hashing = hasher.load();
+        let ports = UserPorts {
+            users: users.clone(),
+            sessions: users.clone(),
+            resets: users,
+            hasher: Arc::new(hasher),
+            secrets: Arc::new(SecureRandom),
+            mailer: Arc::new(Mailer::new(config.mail.clone(), &config.mail_from)?),
+            throttle: Arc::clone(&throttle),
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+        };
+        let services = Services {
+            users: UserService::new(ports, config.users.clone()),
+            orgs: OrgService::new(
+                Arc::new(PgOrganizations::new(pg.clone())),
+                Arc::clone(&clock),
+                Arc::clone(&ids),
+            ),
+            teams: TeamService::new(
+                Arc::new(PgTeams::new(pg.clone())),
+                Arc::clone(&clock),
+                Arc::clone(&ids),
+            ),
+            courses: CourseService::new(
+                Arc::new(PgCourses::new(pg.clone())),
+                Arc::clone(&clock),
+                Arc::clone(&ids),
+            ),
+            memberships: MembershipService {
+                memberships: Arc::new(PgMemberships::new(pg.clone())),
+                codes: Arc::new(SecureRandom),
+                throttle,
+                clock,
+                ids,
+                invitation_lifespan: config.invitation_lifespan,
+            },
+        };
+        let runtime = Runtime {
+            metrics: Metrics::new(pg.load(), hashing),
+            pg,
+            metrics_token: config.metrics_token.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            speaks_tls: config.tls.is_some(),
+            max_body_bytes: config.max_body_bytes,
+            body_timeout: config.body_timeout,
+        };
+        Ok(Self { services, runtime })
+    }
+
+    /// The use cases, for commands that need no server.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// The database, for counting statements.
+    pub fn database(&self) -> &Pg {
+        &self.runtime.pg
+    }
+}

@@ -1,0 +1,4 @@
+//! Courses over HTTP.
+
+mod dto;
+pub(crate) mod handlers;

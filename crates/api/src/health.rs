@@ -1,0 +1,97 @@
+//! For operators: alive, ready, numbers. Outside the API and its permissions.
+
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::compose::Runtime;
+use crate::error::{ApiError, ApiResult};
+
+/// How the server is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HealthResponse {
+    /// `ok`, or `unavailable`.
+    #[schema(example = "ok")]
+    status: &'static str,
+    /// What is wrong; null when nothing is.
+    reason: Option<String>,
+}
+
+impl HealthResponse {
+    const OK: Self = Self {
+        status: "ok",
+        reason: None,
+    };
+}
+
+/// Whether the process runs
+///
+/// For a supervisor that restarts it: says nothing of the database.
+#[utoipa::path(tag = "operation", security(()), responses((status = 200, body = HealthResponse)))]
+#[get("/healthz")]
+pub(crate) async fn healthz() -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(HealthResponse::OK)
+}
+
+/// Whether the server can do its work
+///
+/// For a load balancer: 503 with the reason while the database is away.
+#[utoipa::path(
+    tag = "operation",
+    security(()),
+    responses(
+        (status = 200, body = HealthResponse),
+        (status = 503, description = "The database does not answer", body = HealthResponse),
+    )
+)]
+#[get("/readyz")]
+pub(crate) async fn readyz(runtime: Data<Runtime>) -> HttpResponse {
+    let mut response = match runtime.pg.ping().await {
+        Ok(()) => HttpResponse::Ok().json(HealthResponse::OK),
+        Err(_) => HttpResponse::ServiceUnavailable().json(HealthResponse {
+            status: "unavailable",
+            reason: Some("the database does not answer".into()),
+        }),
+    };
+    response.headers_mut().insert(
+        CACHE_CONTROL,
+        actix_web::http::header::HeaderValue::from_static("no-store"),
+    );
+    response
+}
+
+/// Numbers for Prometheus
+///
+/// Requests by operation and status, time to answer, database connections in use and waited for, passwords being hashed and
+/// waiting. Wants `Authorization: Bearer <METRICS_TOKEN>` when the deployment sets such a token.
+#[utoipa::path(
+    tag = "operation",
+    security(()),
+    responses(
+        (status = 200, description = "Text format", body = String, content_type = "application/openmetrics-text"),
+        (status = 401, description = "The token is missing or wrong"),
+    )
+)]
+#[get("/metrics")]
+pub(crate) async fn metrics(request: HttpRequest, runtime: Data<Runtime>) -> ApiResult<HttpResponse> {
+    if let Some(token) = &runtime.metrics_token {
+        let sent = request
+            .headers()
+            .get(AUTHORIZATION)
+            .map(actix_web::http::header::HeaderValue::as_bytes);
+        if sent != Some(format!("Bearer {token}").as_bytes()) {
+            return Err(ApiError::unauthenticated(
+                "The metrics token is missing or wrong.",
+            ));
+        }
+    }
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(HttpResponse::Ok()
+        .content_type(content_type)
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(runtime.metrics.render()))
+}

@@ -1,0 +1,27 @@
+//! What the server does by itself, now and then.
+
+use std::time::Duration;
+
+use domain_kernel::DomainError;
+
+use crate::compose::Services;
+
+const INTERVAL: Duration = Duration::from_secs(600);
+
+/// Cleans up for ever. Several instances may do so at once: each step is one statement that finds nothing the second time.
+pub(crate) async fn run(services: Services) {
+    let mut ticks = tokio::time::interval(INTERVAL);
+    loop {
+        ticks.tick().await;
+        match services.users.clean_up_accounts().await {
+            Ok((0, 0)) => {}
+            Ok((erased, purged)) => tracing::info!(erased, purged, "cleaned up accounts and sessions"),
+            Err(error) => tracing::warn!(code = error.code(), "could not clean up accounts and sessions"),
+        }
+        match services.memberships.expire_invitations().await {
+            Ok(0) => {}
+            Ok(expired) => tracing::info!(expired, "stamped expired invitations"),
+            Err(error) => tracing::warn!(code = error.code(), "could not stamp expired invitations"),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Memberships and invitations over HTTP.
+
+mod dto;
+pub(crate) mod handlers;

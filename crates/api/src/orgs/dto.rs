@@ -1,0 +1,103 @@
+use chrono::{DateTime, Utc};
+use domain_kernel::{FieldErrors, FieldProblem};
+use domain_orgs::{CreateOrganization, Folder, OrgName, Organization, SamlInfo};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A new organization.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({ "name": "Demo Logistics", "s3_integrations_folder": "demo-logistics", "saml_info": null }))]
+pub(crate) struct CreateOrganizationRequest {
+    /// 1 to 200 characters.
+    #[serde(default)]
+    #[schema(required = true, max_length = 200)]
+    name: Option<String>,
+    /// Where its files lie in the integrations bucket: letters, digits, `/`, `_` and `-`, at most 200. Unique. Absent: made
+    /// from the name.
+    #[serde(default)]
+    #[schema(required = false, max_length = 200, pattern = "^[A-Za-z0-9/_-]+$")]
+    s3_integrations_folder: Option<String>,
+    /// The metadata document (XML) of its identity provider, at most 256 KiB; null leaves single sign-on off.
+    #[serde(default)]
+    #[schema(required = false)]
+    saml_info: Option<String>,
+}
+
+impl TryFrom<CreateOrganizationRequest> for CreateOrganization {
+    type Error = FieldErrors;
+
+    fn try_from(request: CreateOrganizationRequest) -> Result<Self, FieldErrors> {
+        let mut errors = FieldErrors::new();
+        let blank = FieldProblem {
+            code: "blank",
+            message: "can't be blank".into(),
+        };
+        let name = errors.take("name", request.name.as_deref().map_or(Err(blank), OrgName::parse));
+        let folder = request.s3_integrations_folder.as_deref();
+        let folder = folder.and_then(|raw| errors.take("s3_integrations_folder", Folder::parse(raw)));
+        let saml_info = request
+            .saml_info
+            .as_deref()
+            .and_then(|raw| errors.take("saml_info", SamlInfo::parse(raw)));
+        match name {
+            Some(name) if errors.is_empty() => Ok(Self {
+                name,
+                s3_integrations_folder: folder,
+                saml_info,
+            }),
+            _ => Err(errors),
+        }
+    }
+}
+
+/// An organization, as staff sees it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StaffOrganization)]
+pub(crate) struct StaffOrganizationResponse {
+    id: Uuid,
+    #[schema(example = "Demo Logistics")]
+    name: String,
+    /// Live teams.
+    #[schema(example = 2)]
+    teams_count: i64,
+    /// Memberships that are pending or active.
+    #[schema(example = 5)]
+    memberships_count: i64,
+    /// Whether it has an identity provider.
+    #[schema(example = false)]
+    sso_enabled: bool,
+    /// The metadata document of its identity provider.
+    saml_info: Option<String>,
+    /// IANA name of the time zone that weeks and months are counted in.
+    #[schema(example = "UTC")]
+    time_zone: String,
+    /// How often a lesson is due: `weekly`, `monthly` or `self_paced`.
+    #[schema(example = "weekly")]
+    cadence: &'static str,
+    /// Where its files lie.
+    #[schema(example = "demo-logistics")]
+    s3_integrations_folder: String,
+    /// RFC 3339 in UTC.
+    created_at: DateTime<Utc>,
+    /// RFC 3339 in UTC.
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Organization> for StaffOrganizationResponse {
+    fn from(organization: Organization) -> Self {
+        Self {
+            id: organization.id.uuid(),
+            name: organization.name.as_str().to_owned(),
+            teams_count: organization.teams_count,
+            memberships_count: organization.memberships_count,
+            sso_enabled: organization.saml_info.is_some(),
+            saml_info: organization.saml_info.map(|info| info.as_str().to_owned()),
+            time_zone: organization.time_zone,
+            cadence: organization.cadence.as_str(),
+            s3_integrations_folder: organization.s3_integrations_folder.as_str().to_owned(),
+            created_at: organization.created_at,
+            updated_at: organization.updated_at,
+        }
+    }
+}

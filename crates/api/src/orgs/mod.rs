@@ -1,0 +1,4 @@
+//! Organizations over HTTP.
+
+mod dto;
+pub(crate) mod handlers;

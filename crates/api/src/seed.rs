@@ -1,0 +1,188 @@
+//! Demo data for a laptop: one organization, two teams, and somebody in each role. Made through the use cases, so it is what
+//! real use would make.
+
+use domain_courses::{CourseName, CreateCourse, LanguageCode};
+use domain_kernel::{Actor, FieldErrors, FieldProblem, OrgId, Origin, PersonName, StaffRole, TeamId};
+use domain_memberships::{Added, CreateMembership, ExternalId, JobTitle};
+use domain_orgs::{CreateOrganization, Folder, OrgName};
+use domain_teams::{CreateTeam, TeamName};
+use domain_users::{CreateStaffMember, Device, Password, Provider, SignUp, Username};
+
+use crate::compose::Services;
+use crate::error::ApiError;
+
+/// The password of everybody in the demo data.
+const PASSWORD: &str = "worklete123";
+
+/// The sign-ins, with what each is for. The last one is made last and so tells whether the data is complete.
+pub(crate) const SIGN_INS: [(&str, &str); 5] = [
+    ("demo-staff", "Worklete staff, reads and writes everything"),
+    ("demo-employee", "Worklete staff, reads the staff area"),
+    ("demo-admin", "runs the organization Demo Logistics"),
+    ("demo-lead", "runs the team Loading dock"),
+    ("demo-learner", "is on the team Loading dock"),
+];
+
+/// A value of the demo data, which is known to be good.
+fn good<T>(parsed: Result<T, FieldProblem>) -> Result<T, ApiError> {
+    parsed.map_err(|problem| ApiError::invalid(FieldErrors::of("demo", problem.code, problem.message)))
+}
+
+/// Loads the demo data unless it is there. Gives whether it was loaded.
+pub(crate) async fn load(services: &Services) -> Result<bool, ApiError> {
+    let last = good(Username::parse(SIGN_INS[4].0, Provider::Username))?;
+    if !services
+        .users
+        .username_availability(&last, &Origin::default())
+        .await?
+    {
+        return Ok(false);
+    }
+    let staff = staff_member(services, SIGN_INS[0].0, "Staff", StaffRole::Admin).await?;
+    staff_member(services, SIGN_INS[1].0, "Employee", StaffRole::Employee).await?;
+    let organization = CreateOrganization {
+        name: good(OrgName::parse("Demo Logistics"))?,
+        s3_integrations_folder: Some(good(Folder::parse("demo-logistics"))?),
+        saml_info: None,
+    };
+    let organization = services.orgs.create_organization(&staff, organization).await?.id;
+    let dock = team(services, &staff, organization, "Loading dock").await?;
+    team(services, &staff, organization, "Night shift").await?;
+    course(services, &staff).await?;
+    let person = |last_name, job_title| Person {
+        organization,
+        last_name,
+        job_title,
+        ..Person::default(organization)
+    };
+    let admin = Person {
+        org_admin: true,
+        ..person("Admin", "Site manager")
+    };
+    member(services, &staff, SIGN_INS[2].0, admin).await?;
+    let lead = Person {
+        teams: vec![dock],
+        administered_teams: vec![dock],
+        ..person("Lead", "Shift lead")
+    };
+    member(services, &staff, SIGN_INS[3].0, lead).await?;
+    let learner = Person {
+        teams: vec![dock],
+        ..person("Learner", "Picker")
+    };
+    member(services, &staff, SIGN_INS[4].0, learner).await?;
+    Ok(true)
+}
+
+async fn staff_member(
+    services: &Services,
+    username: &str,
+    last_name: &str,
+    role: StaffRole,
+) -> Result<Actor, ApiError> {
+    let command = CreateStaffMember {
+        username: good(Username::parse(username, Provider::Username))?,
+        provider: Provider::Username,
+        first_name: good(PersonName::parse("Demo"))?,
+        last_name: good(PersonName::parse(last_name))?,
+        password: good(Password::parse(PASSWORD))?,
+        role,
+        only_first: false,
+    };
+    let user = services.users.create_staff_member(command).await?.id;
+    Ok(Actor {
+        user,
+        staff: Some(role),
+        memberships: Vec::new(),
+        origin: Origin::default(),
+    })
+}
+
+async fn team(
+    services: &Services,
+    staff: &Actor,
+    organization: OrgId,
+    name: &str,
+) -> Result<TeamId, ApiError> {
+    let command = CreateTeam {
+        organization,
+        name: good(TeamName::parse(name))?,
+    };
+    Ok(services.teams.create_team(staff, command).await?.id)
+}
+
+async fn course(services: &Services, staff: &Actor) -> Result<(), ApiError> {
+    let command = CreateCourse {
+        organization: None,
+        name: good(CourseName::parse("Lifting from the floor"))?,
+        description: None,
+        basics: true,
+        position: 1,
+        language_codes: vec![good(LanguageCode::parse("en"))?, good(LanguageCode::parse("es"))?],
+    };
+    services.courses.create_course(staff, command).await?;
+    Ok(())
+}
+
+struct Person {
+    organization: OrgId,
+    last_name: &'static str,
+    job_title: &'static str,
+    org_admin: bool,
+    teams: Vec<TeamId>,
+    administered_teams: Vec<TeamId>,
+}
+
+impl Person {
+    fn default(organization: OrgId) -> Self {
+        let (teams, administered_teams) = (Vec::new(), Vec::new());
+        Self {
+            organization,
+            last_name: "Person",
+            job_title: "Picker",
+            org_admin: false,
+            teams,
+            administered_teams,
+        }
+    }
+}
+
+/// Puts somebody on the roster and signs them up with the code.
+async fn member(services: &Services, staff: &Actor, username: &str, person: Person) -> Result<(), ApiError> {
+    let (first_name, last_name) = (
+        good(PersonName::parse("Demo"))?,
+        good(PersonName::parse(person.last_name))?,
+    );
+    let command = CreateMembership {
+        organization: person.organization,
+        first_name: first_name.clone(),
+        last_name: last_name.clone(),
+        email: None,
+        external_id: Some(good(ExternalId::parse(username))?),
+        job_title: Some(good(JobTitle::parse(person.job_title))?),
+        hired_on: None,
+        org_admin: person.org_admin,
+        teams: person.teams,
+        administered_teams: person.administered_teams,
+    };
+    let (Added::Created(view) | Added::Reactivated(view)) =
+        services.memberships.create_membership(staff, command).await?;
+    let sign_up = SignUp {
+        username: good(Username::parse(username, Provider::Username))?,
+        provider: Provider::Username,
+        first_name,
+        last_name,
+        password: good(Password::parse(PASSWORD))?,
+        invite_code: view.invitation.map(|invitation| invitation.code),
+        device: Device::default(),
+        origin: Origin::default(),
+    };
+    services.users.sign_up(sign_up).await?;
+    Ok(())
+}
+
+/// The sign-ins as a table.
+pub(crate) fn table() -> String {
+    let rows = SIGN_INS.map(|(username, role)| format!("  {username:<14} {PASSWORD}   {role}"));
+    format!("Demo sign-ins (username, password):\n{}", rows.join("\n"))
+}

@@ -1,0 +1,65 @@
+use chrono::{DateTime, Utc};
+use domain_kernel::{FieldErrors, FieldProblem, OrgId};
+use domain_teams::{CreateTeam, Team, TeamName};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A new team.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({ "name": "Night shift" }))]
+pub(crate) struct CreateTeamRequest {
+    /// 1 to 100 characters, unique in the organization with case ignored.
+    #[serde(default)]
+    #[schema(required = true, max_length = 100)]
+    name: Option<String>,
+}
+
+impl CreateTeamRequest {
+    pub(crate) fn command(&self, organization: OrgId) -> Result<CreateTeam, FieldErrors> {
+        let blank = FieldProblem {
+            code: "blank",
+            message: "can't be blank".into(),
+        };
+        let name = self.name.as_deref().map_or(Err(blank), TeamName::parse);
+        let name = name.map_err(|problem| FieldErrors::of("name", problem.code, problem.message))?;
+        Ok(CreateTeam { organization, name })
+    }
+}
+
+/// A team.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Team)]
+pub(crate) struct TeamResponse {
+    id: Uuid,
+    organization_id: Uuid,
+    #[schema(example = "Night shift")]
+    name: String,
+    /// Active memberships on it.
+    #[schema(example = 0)]
+    memberships_count: i64,
+    /// Memberships that run it.
+    #[schema(example = 0)]
+    admins_count: i64,
+    /// RFC 3339 in UTC.
+    created_at: DateTime<Utc>,
+    /// RFC 3339 in UTC.
+    updated_at: DateTime<Utc>,
+    /// Set once it is deleted.
+    deleted_at: Option<DateTime<Utc>>,
+}
+
+impl From<Team> for TeamResponse {
+    fn from(team: Team) -> Self {
+        Self {
+            id: team.id.uuid(),
+            organization_id: team.organization.uuid(),
+            name: team.name.as_str().to_owned(),
+            memberships_count: team.memberships_count,
+            admins_count: team.admins_count,
+            created_at: team.created_at,
+            updated_at: team.updated_at,
+            deleted_at: team.deleted_at,
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Teams over HTTP.
+
+mod dto;
+pub(crate) mod handlers;

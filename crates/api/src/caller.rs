@@ -9,7 +9,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain_kernel::{Actor, SessionId, UserId};
+use domain_kernel::{Actor, Refusal, SessionId, UserId};
 use domain_users::{AccessToken, Account, ClientId, Credentials, SessionKeys, UserError, UserService};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -57,6 +57,25 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move { authenticate(&request, CredentialParams::default()).await })
+    }
+}
+
+/// A signed-in member of Worklete's staff. A handler that takes one answers others 403 before it reads their request.
+pub(crate) struct Staff(pub(crate) Caller);
+
+impl FromRequest for Staff {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let caller = Caller::from_request(request, payload);
+        Box::pin(async move {
+            let caller = caller.await?;
+            if caller.actor.staff.is_none() {
+                return Err(Refusal::StaffOnly.into());
+            }
+            Ok(Self(caller))
+        })
     }
 }
 

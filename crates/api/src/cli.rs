@@ -274,7 +274,8 @@ fn filter(config: &Config) -> Result<EnvFilter, Failure> {
 fn start_logging(config: &Config) -> Result<(), Failure> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter(config)?)
-        .with_writer(io::stderr);
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     match config.log_format {
         LogFormat::Json => builder
             .json()

@@ -129,13 +129,13 @@ pub struct Config {
 }
 
 /// The environment, with a memory of what was asked of it.
-pub(crate) struct Variables<'a> {
+struct Variables<'a> {
     get: &'a dyn Fn(&str) -> Option<String>,
     asked: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Variables<'a> {
-    pub(crate) fn new(get: &'a dyn Fn(&str) -> Option<String>) -> Self {
+    fn new(get: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self {
             get,
             asked: RefCell::default(),
@@ -221,11 +221,16 @@ impl Config {
                 ));
             }
         }
-        Self::read(&Variables::new(&|name| std::env::var(name).ok()))
+        Self::from_variables(&|name| std::env::var(name).ok())
+    }
+
+    /// Reads the variables that `get` knows.
+    pub fn from_variables(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        Self::read(&Variables::new(get))
     }
 
     /// Reads everything from `variables`; stops at the first that cannot be used.
-    pub(crate) fn read(variables: &Variables<'_>) -> Result<Self, ConfigError> {
+    fn read(variables: &Variables<'_>) -> Result<Self, ConfigError> {
         let environments = [
             ("development", Environment::Development),
             ("production", Environment::Production),

@@ -118,6 +118,15 @@ fn add_headers(response: &mut ServiceResponse<BoxBody>, request_id: &str, speaks
     }
     if is_private {
         set_default(headers, CACHE_CONTROL, "no-store");
+        if headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| value == "application/json")
+        {
+            headers.insert(
+                CONTENT_TYPE,
+                HeaderValue::from_static("application/json; charset=utf-8"),
+            );
+        }
     }
     set_default(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
     set_default(headers, REFERRER_POLICY, "no-referrer");

@@ -120,6 +120,8 @@ impl Metrics {
         self.gauges.statements.set(self.pool.statements());
         let mut text = String::new();
         // Writing to a string does not fail; if it did, no numbers are the honest answer.
-        encode(&mut text, &self.registry).map(|()| text).unwrap_or_default()
+        encode(&mut text, &self.registry)
+            .map(|()| text)
+            .unwrap_or_default()
     }
 }

@@ -211,8 +211,8 @@ fn example(status: &str, description: &str, style: Style) -> serde_json::Value {
             "not_signed_in",
             "You need to sign in or sign up before continuing.",
         ),
-        "403" => ("forbidden", "your role does not allow this"),
-        "404" => ("not_found", "not found"),
+        "403" => ("forbidden", "Your role does not allow this."),
+        "404" => ("not_found", "There is nothing here."),
         "408" => ("body_too_slow", "The body did not arrive in time."),
         "409" => ("conflict", "The state does not allow this."),
         "413" => ("body_too_large", "The body is larger than 1048576 bytes."),
@@ -244,7 +244,7 @@ fn example(status: &str, description: &str, style: Style) -> serde_json::Value {
                 "request_id": request_id, "success": false, "errors": [usual.1],
             });
             if fields_are_wrong {
-                problem["detail"] = "some fields are wrong".into();
+                problem["detail"] = "Some fields are wrong.".into();
                 problem["fields"] = json!({ "first_name": ["blank"] });
             }
             problem

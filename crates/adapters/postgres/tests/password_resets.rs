@@ -39,7 +39,7 @@ async fn used_and_expired_requests_are_found_too() {
     let db = TestDatabase::create();
     let ports = Ports::over(&db);
     let (user, _) = ports.given_user("zoe@example.org").await;
-    let used = PasswordReset {
+    let spent = PasswordReset {
         used_at: Some(at(21)),
         ..a_reset(user.id, at(20))
     };
@@ -47,7 +47,7 @@ async fn used_and_expired_requests_are_found_too() {
         expires_at: at(20),
         ..a_reset(user.id, at(20))
     };
-    for reset in [used, expired] {
+    for reset in [spent, expired] {
         ports.resets.insert(reset.clone()).await.expect("inserts");
         assert_eq!(
             ports.resets.find(&reset.token).await.expect("looked up"),
@@ -62,21 +62,21 @@ async fn a_new_request_ends_the_earlier_ones_of_the_same_user() {
     let ports = Ports::over(&db);
     let (user, _) = ports.given_user("zoe@example.org").await;
     let (other, _) = ports.given_user("somebody-else").await;
-    let used = PasswordReset {
+    let spent = PasswordReset {
         used_at: Some(at(19)),
         ..a_reset(user.id, at(18))
     };
     let earlier = a_reset(user.id, at(20));
     let of_another = a_reset(other.id, at(20));
     let newest = a_reset(user.id, at(25));
-    for reset in [&used, &earlier, &of_another, &newest] {
+    for reset in [&spent, &earlier, &of_another, &newest] {
         ports.resets.insert(reset.clone()).await.expect("inserts");
     }
     let ended = PasswordReset {
         used_at: Some(at(25)),
         ..earlier
     };
-    for expected in [used, ended.clone(), of_another, newest] {
+    for expected in [spent, ended.clone(), of_another, newest] {
         let found = ports.resets.find(&expected.token).await.expect("looked up");
         assert_eq!(found, Some(expected));
     }
@@ -154,13 +154,13 @@ async fn a_reset_stores_the_password_uses_the_link_up_and_leaves_only_the_new_se
         .await
         .expect("looked up");
     assert_eq!(stored.expect("there").password_hash, Some(hash("second hash")));
-    let used = PasswordReset {
+    let spent = PasswordReset {
         used_at: Some(at(30)),
         ..reset
     };
     assert_eq!(
-        ports.resets.find(&used.token).await.expect("looked up"),
-        Some(used)
+        ports.resets.find(&spent.token).await.expect("looked up"),
+        Some(spent)
     );
 }
 
@@ -274,12 +274,12 @@ async fn of_two_uses_of_a_link_at_once_exactly_one_wins() {
     for round in 0..5 {
         let reset = a_reset(user.id, at(20 + round));
         ports.resets.insert(reset.clone()).await.expect("inserts");
-        let uses = [1, 2].map(|_| {
+        let attempts = [1, 2].map(|_| {
             let (ports, session) = (ports.clone(), a_session(user.id, at(30 + round)));
             let update = by_reset(&reset, &session);
             async move { (session, ports.users.update_password(update).await) }
         });
-        let results = all_at_once(uses).await;
+        let results = all_at_once(attempts).await;
         assert_eq!(
             results.iter().filter(|(_, result)| result.is_ok()).count(),
             1,

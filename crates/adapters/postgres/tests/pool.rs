@@ -214,6 +214,25 @@ async fn who_waits_gets_the_connection_when_it_is_free_in_time() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_turns_away_who_waits_and_who_comes_and_lets_what_is_under_way_finish() {
+    let db = TestDatabase::create();
+    let pg = pool(&db, 1, 60_000, 10_000);
+    let (held, go_on) = hold(&pg);
+    until(|| pg.load().in_use() == 1).await;
+    let this = pg.clone();
+    let waiting = tokio::spawn(async move { this.ping().await });
+    until(|| pg.load().waiting() == 1).await;
+    pg.close();
+    let waited = waiting.await.expect("no panic");
+    assert!(matches!(waited, Err(PgError::Unavailable(_))), "{waited:?}");
+    let late = pg.ping().await;
+    assert!(matches!(late, Err(PgError::Unavailable(_))), "{late:?}");
+    go_on.send(()).expect("the closure waits");
+    held.await.expect("no panic").expect("it was under way");
+    assert_eq!(count(&db, "organizations"), 1);
+}
+
 #[tokio::test]
 async fn a_statement_that_takes_too_long_is_unavailable_and_rolled_back() {
     let db = TestDatabase::create();

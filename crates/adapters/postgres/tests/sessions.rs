@@ -417,7 +417,7 @@ async fn of_several_rotations_from_one_token_exactly_one_is_stored() {
                 .sessions
                 .rotate(session.id, current, state)
                 .await
-                .expect("no error")
+                .expect("no error");
         }
     });
     all_at_once(rotations).await;

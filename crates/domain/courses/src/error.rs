@@ -7,7 +7,7 @@ pub enum CourseError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The course names an organization that does not exist.
-    #[error("there is no such organization")]
+    #[error("There is no such organization.")]
     OrganizationUnknown(FieldErrors),
     /// Below a port.
     #[error(transparent)]

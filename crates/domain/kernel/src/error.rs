@@ -136,27 +136,25 @@ impl StorageError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The thing belongs to an organization the actor is not part of: its existence is not revealed.
-    #[error("not found")]
+    #[error("There is nothing here.")]
     NotFound,
     /// The actor's role is too low.
-    #[error("your role does not allow this")]
+    #[error("Your role does not allow this.")]
     Forbidden,
     /// Only Worklete staff may enter here.
-    #[error("only Worklete staff may do this")]
+    #[error("Only Worklete staff may do this.")]
     StaffOnly,
 }
 
-impl Refusal {
-    /// The kind a domain error carries on.
-    pub fn kind(self) -> ErrorKind {
+impl DomainError for Refusal {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::NotFound => ErrorKind::NotFound,
             Self::Forbidden | Self::StaffOnly => ErrorKind::Forbidden,
         }
     }
 
-    /// Stable word for programs.
-    pub fn code(self) -> &'static str {
+    fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
             Self::Forbidden => "forbidden",

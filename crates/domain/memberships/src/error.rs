@@ -7,10 +7,10 @@ pub enum MembershipError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// Fields break rules.
-    #[error("some fields are wrong")]
+    #[error("Some fields are wrong.")]
     Invalid(FieldErrors),
     /// Somebody else on the roster has this number.
-    #[error("another member of the organization has this external id")]
+    #[error("Another member of the organization has this external id.")]
     ExternalIdTaken(FieldErrors),
     /// A pending invitation has this code already; another one will do.
     #[error("the invite code is in use")]

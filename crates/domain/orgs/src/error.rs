@@ -7,7 +7,7 @@ pub enum OrgError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// Another organization has this folder.
-    #[error("another organization uses this folder")]
+    #[error("Another organization uses this folder.")]
     FolderTaken(FieldErrors),
     /// Below a port.
     #[error(transparent)]

@@ -7,7 +7,7 @@ pub enum TeamError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The organization has a live team of this name.
-    #[error("the organization has a team of this name")]
+    #[error("The organization has a team of this name already.")]
     NameTaken(FieldErrors),
     /// Below a port.
     #[error(transparent)]

@@ -4,10 +4,10 @@ use domain_kernel::{DomainError, ErrorKind, FieldErrors, RetryAfter, StorageErro
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
     /// Fields break rules.
-    #[error("some fields are wrong")]
+    #[error("Some fields are wrong.")]
     Invalid(FieldErrors),
     /// The username or address belongs to somebody else.
-    #[error("already taken")]
+    #[error("This is taken already.")]
     Taken(FieldErrors),
     /// Unknown user, wrong password, locked account: one answer for all, so that none can be told from another.
     #[error("Invalid login credentials. Please try again.")]

@@ -1,0 +1,310 @@
+//! A running server with a database of its own, and people who use it.
+#![expect(dead_code, unreachable_pub, reason = "each test file uses its part of it")]
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use actix_web::dev::ServerHandle;
+use adapter_postgres::testing::TestDatabase;
+use api::compose::Composition;
+use api::config::Config;
+use api::server;
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+
+/// The password of everybody in the tests.
+pub const PASSWORD: &str = "worklete123";
+
+/// A server on a port of its own.
+pub struct TestApp {
+    /// Such as `http://127.0.0.1:40001`.
+    pub origin: String,
+    /// The database behind it.
+    pub database: TestDatabase,
+    /// The HTTP client of the tests; follows no redirects.
+    pub client: Client,
+    /// Where reset mails are written.
+    pub mail: tempfile::TempDir,
+    statements: Arc<adapter_postgres::PoolLoad>,
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A signed-in person: the three headers that name a session.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// `access-token`.
+    pub token: String,
+    /// `client`.
+    pub client: String,
+    /// `uid`.
+    pub uid: String,
+    /// The `data` of the answer that opened the session.
+    pub data: Value,
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as text.
+    pub text: String,
+    /// The body as JSON, null if it is none.
+    pub json: Value,
+}
+
+impl Answer {
+    async fn of(response: Response) -> Self {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.expect("a body");
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Self {
+            status,
+            headers,
+            text,
+            json,
+        }
+    }
+
+    /// A header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The person whose session the five headers hand over.
+    pub fn person(&self) -> Person {
+        let header = |name: &str| {
+            let value = self.header(name).filter(|value| !value.is_empty());
+            value
+                .unwrap_or_else(|| panic!("no header {name} in {self:?}"))
+                .to_owned()
+        };
+        assert!(header("expiry").parse::<i64>().is_ok(), "{self:?}");
+        assert_eq!(header("token-type"), "Bearer");
+        let data = self.json["data"].clone();
+        Person {
+            token: header("access-token"),
+            client: header("client"),
+            uid: header("uid"),
+            data,
+        }
+    }
+
+    /// Whether any of the five headers is there.
+    pub fn has_session(&self) -> bool {
+        ["access-token", "client", "uid", "expiry", "token-type"]
+            .iter()
+            .any(|name| self.headers.contains_key(*name))
+    }
+}
+
+impl TestApp {
+    /// A server with the settings of production, but for cheap passwords.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with some variables set.
+    pub async fn start_with(variables: &[(&str, &str)]) -> Self {
+        // Fails when it is installed already, which is fine.
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let database = TestDatabase::create();
+        let mail = tempfile::tempdir().expect("a folder");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut all: BTreeMap<String, String> = [
+            ("DATABASE_URL", database.url()),
+            ("DATABASE_POOL_SIZE", "8"),
+            ("DATABASE_ACQUIRE_TIMEOUT_SECONDS", "2"),
+            ("BCRYPT_COST", "4"),
+            ("MAIL_FOLDER", mail.path().to_str().expect("a path")),
+            ("AUTH_REDIRECT_ALLOWLIST", "https://app.example.org/reset"),
+            ("CORS_ALLOWED_ORIGINS", "https://app.example.org"),
+        ]
+        .into_iter()
+        .chain(variables.iter().copied())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+        let scheme = if all.contains_key("TLS_CERT") {
+            "https"
+        } else {
+            "http"
+        };
+        all.insert(
+            "LISTEN_ADDRESS".into(),
+            listener.local_addr().expect("an address").to_string(),
+        );
+        let config = Config::from_variables(&|name| all.get(name).cloned()).expect("good settings");
+        let (sender, receiver) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let composition = Composition::new(&config).expect("composes");
+                let statements = composition.database().load();
+                let running = server::start(&config, composition, listener).expect("starts");
+                sender
+                    .send((running.address, running.server.handle(), statements))
+                    .expect("the test waits");
+                running.server.await.expect("serves");
+            });
+        });
+        let (address, handle, statements) = receiver.recv().expect("the server starts");
+        let builder = Client::builder().redirect(reqwest::redirect::Policy::none());
+        let client = builder
+            .danger_accept_invalid_certs(true)
+            .build()
+            .expect("a client");
+        let origin = format!("{scheme}://{address}");
+        Self {
+            origin,
+            database,
+            client,
+            mail,
+            statements,
+            handle,
+            thread: Some(thread),
+        }
+    }
+
+    /// Statements that the server has sent to the database so far.
+    pub fn statements(&self) -> u64 {
+        self.statements.statements()
+    }
+
+    /// A request to a path below `/api/v1`, or to one outside when it starts with `//`.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = match path.strip_prefix("//") {
+            Some(outside) => format!("{}/{outside}", self.origin),
+            None => format!("{}/api/v1{path}", self.origin),
+        };
+        self.client.request(method, url)
+    }
+
+    /// Sends and reads.
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        Answer::of(request.send().await.expect("an answer")).await
+    }
+
+    /// An anonymous call.
+    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let request = self.request(method, path);
+        self.send(if let Some(body) = body {
+            request.json(&body)
+        } else {
+            request
+        })
+        .await
+    }
+
+    /// A call by a person.
+    pub async fn call_as(&self, person: &Person, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let request = person.sign(self.request(method, path));
+        self.send(if let Some(body) = body {
+            request.json(&body)
+        } else {
+            request
+        })
+        .await
+    }
+
+    /// Signs in; fails the test if that fails.
+    pub async fn sign_in(&self, username: &str) -> Person {
+        let body = json!({ "username": username, "password": PASSWORD });
+        let answer = self.call(Method::POST, "/auth/sign_in", Some(body)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.person()
+    }
+
+    /// A new staff member, signed in. `role` is `admin` or `employee`.
+    pub async fn staff(&self, username: &str, role: &str) -> Person {
+        // There is no operation that makes the first one: that is the operator's command line.
+        let hash = "$2b$04$1hHfygF4hDXFbQHCiwmQM.5H0P.duZoEQoc9Gy6VwxW8bTQl1C1hW";
+        self.database.execute(&format!(
+            "INSERT INTO users (id, username, provider, first_name, last_name, password_hash, staff_role, created_at, \
+             updated_at) VALUES (gen_random_uuid(), '{username}', 'username', 'Demo', 'Staff', '{hash}', '{role}', now(), now())"
+        ));
+        self.sign_in(username).await
+    }
+
+    /// A new organization; gives its id.
+    pub async fn organization(&self, staff: &Person, name: &str) -> String {
+        let answer = self
+            .call_as(
+                staff,
+                Method::POST,
+                "/worklete_admin/organizations",
+                Some(json!({ "name": name })),
+            )
+            .await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        id_of(&answer.json)
+    }
+
+    /// A new pending membership with these fields beside the names; gives it whole.
+    pub async fn membership(&self, admin: &Person, organization: &str, fields: Value) -> Value {
+        let mut body = json!({ "first_name": "Demo", "last_name": "Learner" });
+        if let (Some(body), Some(fields)) = (body.as_object_mut(), fields.as_object()) {
+            body.extend(fields.clone());
+        }
+        let path = format!("/organizations/{organization}/memberships");
+        let answer = self.call_as(admin, Method::POST, &path, Some(body)).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json
+    }
+
+    /// Signs somebody up with a code.
+    pub async fn sign_up(&self, username: &str, code: &str) -> Answer {
+        self.call(Method::POST, "/auth", Some(sign_up_body(username, code)))
+            .await
+    }
+
+    /// A new member with an account, signed in.
+    pub async fn member(&self, admin: &Person, organization: &str, username: &str, fields: Value) -> Person {
+        let membership = self.membership(admin, organization, fields).await;
+        let answer = self
+            .sign_up(username, membership["invite_code"].as_str().expect("a code"))
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.person()
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the server panicked");
+        }
+    }
+}
+
+impl Person {
+    /// Adds the three headers.
+    pub fn sign(&self, request: RequestBuilder) -> RequestBuilder {
+        request
+            .header("access-token", &self.token)
+            .header("client", &self.client)
+            .header("uid", &self.uid)
+    }
+}
+
+/// The `id` of an object.
+pub fn id_of(json: &Value) -> String {
+    json["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no id in {json}"))
+        .to_owned()
+}
+
+/// A sign-up that only the code can spoil.
+pub fn sign_up_body(username: &str, code: &str) -> Value {
+    json!({
+        "username": username, "first_name": "Demo", "last_name": "Learner", "password": PASSWORD, "invite_code": code,
+        "provider": "username"
+    })
+}

@@ -103,10 +103,7 @@ async fn body_params(request: &HttpRequest, payload: Payload) -> ApiResult<Map<S
 
 fn pairs(encoded: &[u8]) -> Map<String, Value> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(encoded).unwrap_or_default();
-    pairs
-        .into_iter()
-        .map(|(name, value)| (name, Value::String(value)))
-        .collect()
+    pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect()
 }
 
 async fn multipart(request: &HttpRequest, mut payload: Payload) -> ApiResult<Map<String, Value>> {
@@ -160,9 +157,7 @@ async fn in_time<T>(request: &HttpRequest, work: impl Future<Output = ApiResult<
     let Some(runtime) = request.app_data::<Data<Runtime>>() else {
         return work.await;
     };
-    tokio::time::timeout(runtime.body_timeout, work)
-        .await
-        .unwrap_or_else(|_| Err(ApiError::too_slow()))
+    tokio::time::timeout(runtime.body_timeout, work).await.unwrap_or_else(|_| Err(ApiError::too_slow()))
 }
 
 fn parse<'de, T: DeserializeOwned>(
@@ -173,12 +168,9 @@ fn parse<'de, T: DeserializeOwned>(
             return wrong_field(&error);
         }
         let (line, column) = (error.inner().line(), error.inner().column());
-        ApiError::malformed(format!(
-            "The body is not valid JSON (line {line}, column {column})."
-        ))
+        ApiError::malformed(format!("The body is not valid JSON (line {line}, column {column})."))
     })?;
-    json.end()
-        .map_err(|_| ApiError::malformed("There is something after the JSON value."))?;
+    json.end().map_err(|_| ApiError::malformed("There is something after the JSON value."))?;
     Ok(value)
 }
 
@@ -203,9 +195,7 @@ fn missing_field(message: &str) -> Option<String> {
 
 /// The end of serde's "invalid type: integer `5`, expected a string".
 fn expected(message: &str) -> String {
-    let tail = message
-        .rsplit_once("expected ")
-        .map_or("a value of another type", |(_, tail)| tail);
+    let tail = message.rsplit_once("expected ").map_or("a value of another type", |(_, tail)| tail);
     let tail = tail.split(" at line").next().unwrap_or(tail);
     match tail.trim_end_matches('.') {
         "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" => "a whole number".to_owned(),
@@ -242,15 +232,9 @@ mod tests {
         assert_eq!(problem(r#"{"name":"a","count":2}"#), "a Some(2)");
         assert_eq!(problem(r#"{"name":5}"#), "Name must be a string");
         assert_eq!(problem(r#"{"count":1}"#), "Name can't be blank");
-        assert_eq!(
-            problem(r#"{"name":"a","count":"hunter22"}"#),
-            "Count must be a whole number"
-        );
+        assert_eq!(problem(r#"{"name":"a","count":"hunter22"}"#), "Count must be a whole number");
         assert_eq!(problem("[]"), "The body must be a JSON object.");
-        assert_eq!(
-            problem(r#"{"name":"a"} x"#),
-            "There is something after the JSON value."
-        );
+        assert_eq!(problem(r#"{"name":"a"} x"#), "There is something after the JSON value.");
         assert!(problem("{\"name\":").starts_with("The body is not valid JSON"));
     }
 }

@@ -87,52 +87,32 @@ pub(crate) async fn authenticate(request: &HttpRequest, fallback: CredentialPara
     let credentials = credentials(request.headers(), fallback).ok_or(UserError::NotSignedIn)?;
     let authenticated = users.authenticate(credentials).await?;
     request.extensions_mut().insert(authenticated.keys);
-    request
-        .extensions_mut()
-        .insert(SignedIn(authenticated.account.user.id));
+    request.extensions_mut().insert(SignedIn(authenticated.account.user.id));
     limiter.check(authenticated.session)?;
-    let origin = request
-        .extensions()
-        .get::<Visitor>()
-        .map(|visitor| visitor.origin.clone())
-        .unwrap_or_default();
+    let origin =
+        request.extensions().get::<Visitor>().map(|visitor| visitor.origin.clone()).unwrap_or_default();
     let actor = authenticated.account.actor(origin);
-    Ok(Caller {
-        actor,
-        account: authenticated.account,
-        session: authenticated.session,
-    })
+    Ok(Caller { actor, account: authenticated.account, session: authenticated.session })
 }
 
 /// Each of the three values from the first place that has it: header, parameter, bearer. What cannot be read counts as
 /// absent.
 fn credentials(headers: &HeaderMap, fallback: CredentialParams) -> Option<Credentials> {
     let header = |name: &str| {
-        let value = headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .map(str::trim);
+        let value = headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
         value.filter(|value| !value.is_empty()).map(str::to_owned)
     };
     let bearer_word = header("authorization").and_then(|value| {
         let (scheme, word) = value.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("bearer")
-            .then(|| word.trim().to_owned())
+        scheme.eq_ignore_ascii_case("bearer").then(|| word.trim().to_owned())
     });
     let bearer = bearer_word.as_deref().and_then(decode_bearer).unwrap_or_default();
     let client = header("client").or(fallback.client).or(bearer.client)?;
-    let token = header("access-token")
-        .or(fallback.access_token)
-        .or(bearer.access_token);
+    let token = header("access-token").or(fallback.access_token).or(bearer.access_token);
     // A plain bearer token is the access token itself, when the client header stands beside it.
     let token = token.or_else(|| bearer_word.filter(|_| headers.contains_key("client")))?;
     let uid = header("uid").or(fallback.uid).or(bearer.uid);
-    Some(Credentials {
-        client: ClientId::parse(&client)?,
-        token: AccessToken::parse(&token)?,
-        uid,
-    })
+    Some(Credentials { client: ClientId::parse(&client)?, token: AccessToken::parse(&token)?, uid })
 }
 
 /// The base64 of a JSON object with the five headers.
@@ -140,11 +120,7 @@ fn decode_bearer(word: &str) -> Option<CredentialParams> {
     let json = STANDARD.decode(word).ok()?;
     let object: serde_json::Map<String, Value> = serde_json::from_slice(&json).ok()?;
     let text = |name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
-    Some(CredentialParams {
-        access_token: text("access-token"),
-        client: text("client"),
-        uid: text("uid"),
-    })
+    Some(CredentialParams { access_token: text("access-token"), client: text("client"), uid: text("uid") })
 }
 
 /// Has the answer carry the headers of this session from now on.
@@ -174,20 +150,14 @@ pub(crate) fn session_headers(keys: &SessionKeys) -> Vec<(HeaderName, HeaderValu
         ("expiry", expiry.as_str()),
         ("uid", keys.uid.as_str()),
     ];
-    let bearer: serde_json::Map<String, Value> = values
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), json!(value)))
-        .collect();
+    let bearer: serde_json::Map<String, Value> =
+        values.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     let bearer = format!("Bearer {}", STANDARD.encode(Value::Object(bearer).to_string()));
     let mut headers: Vec<_> = values
         .iter()
         .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?)))
         .collect();
-    headers.extend(
-        HeaderValue::from_str(&bearer)
-            .ok()
-            .map(|value| (AUTHORIZATION, value)),
-    );
+    headers.extend(HeaderValue::from_str(&bearer).ok().map(|value| (AUTHORIZATION, value)));
     headers
 }
 
@@ -206,11 +176,7 @@ mod tests {
 
     fn read(values: &[(&'static str, &str)]) -> Option<(String, String, Option<String>)> {
         let found = credentials(&headers(values), CredentialParams::default())?;
-        Some((
-            found.client.as_str().into(),
-            found.token.reveal().into(),
-            found.uid,
-        ))
+        Some((found.client.as_str().into(), found.token.reveal().into(), found.uid))
     }
 
     fn expected() -> Option<(String, String, Option<String>)> {
@@ -221,10 +187,7 @@ mod tests {
     fn headers_win_and_the_bearer_fills_what_is_missing() {
         let bearer = STANDARD.encode(r#"{"access-token":"t1","client":"c1","uid":"ann","expiry":"1"}"#);
         let bearer = format!("Bearer {bearer}");
-        assert_eq!(
-            read(&[("access-token", "t1"), ("client", "c1"), ("uid", "ann")]),
-            expected()
-        );
+        assert_eq!(read(&[("access-token", "t1"), ("client", "c1"), ("uid", "ann")]), expected());
         assert_eq!(read(&[("authorization", &bearer)]), expected());
         assert_eq!(
             read(&[("authorization", &bearer), ("access-token", "t2")]).map(|found| found.1),
@@ -234,10 +197,7 @@ mod tests {
 
     #[test]
     fn a_plain_bearer_is_the_token_when_the_client_stands_beside_it() {
-        assert_eq!(
-            read(&[("authorization", "Bearer t1"), ("client", "c1"), ("uid", "ann")]),
-            expected()
-        );
+        assert_eq!(read(&[("authorization", "Bearer t1"), ("client", "c1"), ("uid", "ann")]), expected());
         assert_eq!(read(&[("authorization", "Bearer t1")]), None);
     }
 
@@ -246,17 +206,10 @@ mod tests {
         let good = [("access-token", "t1"), ("client", "c1"), ("uid", "ann")];
         for json in ["5", "[1]", "null", "{\"client\":5}", "not json"] {
             let bearer = format!("Bearer {}", STANDARD.encode(json));
-            assert_eq!(
-                read(&[good[0], good[1], good[2], ("authorization", &bearer)]),
-                expected(),
-                "{json}"
-            );
+            assert_eq!(read(&[good[0], good[1], good[2], ("authorization", &bearer)]), expected(), "{json}");
             assert_eq!(read(&[("authorization", &bearer)]), None, "{json}");
         }
-        assert_eq!(
-            read(&[("authorization", "Bearer"), good[0], good[1], good[2]]),
-            expected()
-        );
+        assert_eq!(read(&[("authorization", "Bearer"), good[0], good[1], good[2]]), expected());
     }
 
     #[test]

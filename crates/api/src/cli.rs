@@ -134,26 +134,17 @@ async fn seed_demo(config: Config) -> Result<(), Failure> {
     }
     require_current_schema(&config)?;
     let composition = Composition::new(&config)?;
-    let loaded = seed::load(composition.services())
-        .await
-        .map_err(|error| explain(&error))?;
+    let loaded = seed::load(composition.services()).await.map_err(|error| explain(&error))?;
     println!(
         "{}\n{}",
-        if loaded {
-            "Demo data loaded."
-        } else {
-            "The demo data is there already."
-        },
+        if loaded { "Demo data loaded." } else { "The demo data is there already." },
         seed::table()
     );
     Ok(())
 }
 
 fn explain(error: &ApiError) -> Failure {
-    let cause = error
-        .causes()
-        .map(|causes| format!(": {causes}"))
-        .unwrap_or_default();
+    let cause = error.causes().map(|causes| format!(": {causes}")).unwrap_or_default();
     Failure(format!("{error}{cause}"))
 }
 
@@ -174,12 +165,8 @@ async fn create_admin(config: Config, args: CreateAdmin) -> Result<(), Failure> 
         only_first: !args.another,
     };
     let composition = Composition::new(&config)?;
-    let user = composition
-        .services()
-        .users
-        .create_staff_member(command)
-        .await
-        .map_err(|error| match error {
+    let user =
+        composition.services().users.create_staff_member(command).await.map_err(|error| match error {
             UserError::Taken(_) => Failure("--username is taken".into()),
             UserError::StaffAdminExists => {
                 Failure("there is a staff admin already; --another makes one more".into())
@@ -228,12 +215,8 @@ fn serve(config: &Config, migrate_first: bool) -> Result<(), Failure> {
         migrate(config)?;
     }
     require_current_schema(config)?;
-    let listener = TcpListener::bind(config.listen).map_err(|error| {
-        Failure(format!(
-            "LISTEN_ADDRESS: cannot listen on {}: {error}",
-            config.listen
-        ))
-    })?;
+    let listener = TcpListener::bind(config.listen)
+        .map_err(|error| Failure(format!("LISTEN_ADDRESS: cannot listen on {}: {error}", config.listen)))?;
     actix_web::rt::System::new().block_on(async {
         let composition = Composition::new(config)?;
         let pg = composition.database().clone();
@@ -277,12 +260,10 @@ fn start_logging(config: &Config) -> Result<(), Failure> {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());
     match config.log_format {
-        LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .init(),
+        LogFormat::Json => {
+            let json = builder.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            json.init();
+        }
         LogFormat::Text => builder.with_target(false).init(),
     }
     Ok(())

@@ -92,11 +92,7 @@ impl Composition {
                 Arc::clone(&clock),
                 Arc::clone(&ids),
             ),
-            teams: TeamService::new(
-                Arc::new(PgTeams::new(pg.clone())),
-                Arc::clone(&clock),
-                Arc::clone(&ids),
-            ),
+            teams: TeamService::new(Arc::new(PgTeams::new(pg.clone())), Arc::clone(&clock), Arc::clone(&ids)),
             courses: CourseService::new(
                 Arc::new(PgCourses::new(pg.clone())),
                 Arc::clone(&clock),

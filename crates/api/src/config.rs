@@ -29,10 +29,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(crate) fn new(name: &str, problem: impl Display) -> Self {
-        Self {
-            name: name.to_owned(),
-            problem: problem.to_string(),
-        }
+        Self { name: name.to_owned(), problem: problem.to_string() }
     }
 }
 
@@ -136,26 +133,18 @@ struct Variables<'a> {
 
 impl<'a> Variables<'a> {
     fn new(get: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self {
-            get,
-            asked: RefCell::default(),
-        }
+        Self { get, asked: RefCell::default() }
     }
 
     /// An empty value counts as absent: that is what a line `NAME=` in a file means.
     fn text(&self, name: &str) -> Option<String> {
         self.asked.borrow_mut().insert(name.to_owned());
-        (self.get)(name)
-            .map(|value| value.trim().to_owned())
-            .filter(|value| !value.is_empty())
+        (self.get)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
     fn parsed<T: FromStr>(&self, name: &str, expected: &str, default: T) -> Result<T, ConfigError> {
-        let parse = |value: String| {
-            value
-                .parse()
-                .map_err(|_| ConfigError::new(name, format!("must be {expected}")))
-        };
+        let parse =
+            |value: String| value.parse().map_err(|_| ConfigError::new(name, format!("must be {expected}")));
         self.text(name).map_or(Ok(default), parse)
     }
 
@@ -169,13 +158,11 @@ impl<'a> Variables<'a> {
     }
 
     fn seconds(&self, name: &str, max: u32, default: u32) -> Result<Duration, ConfigError> {
-        self.number(name, 1, max, default)
-            .map(|seconds| Duration::from_secs(seconds.into()))
+        self.number(name, 1, max, default).map(|seconds| Duration::from_secs(seconds.into()))
     }
 
     fn days(&self, name: &str, default: u32) -> Result<TimeDelta, ConfigError> {
-        self.number(name, 1, 3650, default)
-            .map(|days| TimeDelta::days(days.into()))
+        self.number(name, 1, 3650, default).map(|days| TimeDelta::days(days.into()))
     }
 
     fn flag(&self, name: &str) -> Result<bool, ConfigError> {
@@ -184,21 +171,14 @@ impl<'a> Variables<'a> {
 
     fn list(&self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();
-        text.split(',')
-            .map(str::trim)
-            .filter(|item| !item.is_empty())
-            .map(str::to_owned)
-            .collect()
+        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
     fn word<T: Copy>(&self, name: &str, words: &[(&str, T)], default: T) -> Result<T, ConfigError> {
         let Some(value) = self.text(name) else {
             return Ok(default);
         };
-        let known = words
-            .iter()
-            .find(|(word, _)| *word == value)
-            .map(|(_, meaning)| *meaning);
+        let known = words.iter().find(|(word, _)| *word == value).map(|(_, meaning)| *meaning);
         known.ok_or_else(|| {
             let all: Vec<_> = words.iter().map(|(word, _)| *word).collect();
             ConfigError::new(name, format!("must be one of: {}", all.join(", ")))
@@ -215,10 +195,7 @@ impl Config {
             Ok(_) => {}
             Err(error) if error.not_found() => {}
             Err(_) => {
-                return Err(ConfigError::new(
-                    ".env",
-                    "cannot be read: each line must be NAME=value",
-                ));
+                return Err(ConfigError::new(".env", "cannot be read: each line must be NAME=value"));
             }
         }
         Self::from_variables(&|name| std::env::var(name).ok())
@@ -231,17 +208,11 @@ impl Config {
 
     /// Reads everything from `variables`; stops at the first that cannot be used.
     fn read(variables: &Variables<'_>) -> Result<Self, ConfigError> {
-        let environments = [
-            ("development", Environment::Development),
-            ("production", Environment::Production),
-        ];
+        let environments =
+            [("development", Environment::Development), ("production", Environment::Production)];
         let environment = variables.word("WORKLETE_ENV", &environments, Environment::Production)?;
         let is_development = environment == Environment::Development;
-        let default_format = if is_development {
-            LogFormat::Text
-        } else {
-            LogFormat::Json
-        };
+        let default_format = if is_development { LogFormat::Text } else { LogFormat::Json };
         let formats = [("json", LogFormat::Json), ("text", LogFormat::Text)];
         let public_url = read_public_url(variables)?;
         let (listen, tls) = read_listener(variables)?;
@@ -263,9 +234,7 @@ impl Config {
             users: read_users(variables, &public_url)?,
             invitation_lifespan: variables.days("INVITATION_LIFETIME_DAYS", 30)?,
             mail: read_mail(variables)?,
-            mail_from: variables
-                .text("MAIL_FROM")
-                .unwrap_or_else(|| "Worklete <no-reply@localhost>".into()),
+            mail_from: variables.text("MAIL_FROM").unwrap_or_else(|| "Worklete <no-reply@localhost>".into()),
             throttle: read_throttle(variables)?,
             session_rate: SessionRate {
                 per_second: variables.number("RATE_SESSION_PER_SECOND", 1, 100_000, 20)?,
@@ -278,14 +247,9 @@ impl Config {
 
 fn read_database(variables: &Variables<'_>) -> Result<PgSettings, ConfigError> {
     let expected = "must be set, such as postgres://worklete:password@localhost/worklete";
-    let url = variables
-        .text("DATABASE_URL")
-        .ok_or_else(|| ConfigError::new("DATABASE_URL", expected))?;
+    let url = variables.text("DATABASE_URL").ok_or_else(|| ConfigError::new("DATABASE_URL", expected))?;
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(ConfigError::new(
-            "DATABASE_URL",
-            "must start with postgres:// or postgresql://",
-        ));
+        return Err(ConfigError::new("DATABASE_URL", "must start with postgres:// or postgresql://"));
     }
     // More connections than about eight a core make PostgreSQL slower, not faster.
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -299,32 +263,21 @@ fn read_database(variables: &Variables<'_>) -> Result<PgSettings, ConfigError> {
 }
 
 fn read_public_url(variables: &Variables<'_>) -> Result<String, ConfigError> {
-    let url = variables
-        .text("PUBLIC_URL")
-        .unwrap_or_else(|| "http://localhost:3001".into());
+    let url = variables.text("PUBLIC_URL").unwrap_or_else(|| "http://localhost:3001".into());
     match Url::parse(&url) {
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => {
             Ok(url.trim_end_matches('/').to_owned())
         }
-        _ => Err(ConfigError::new(
-            "PUBLIC_URL",
-            "must be a URL such as https://api.example.org",
-        )),
+        _ => Err(ConfigError::new("PUBLIC_URL", "must be a URL such as https://api.example.org")),
     }
 }
 
 fn read_listener(variables: &Variables<'_>) -> Result<(SocketAddr, Option<TlsFiles>), ConfigError> {
     let default = SocketAddr::from(([127, 0, 0, 1], 3001));
-    let listen = variables.parsed(
-        "LISTEN_ADDRESS",
-        "an address and a port such as 127.0.0.1:3001",
-        default,
-    )?;
+    let listen =
+        variables.parsed("LISTEN_ADDRESS", "an address and a port such as 127.0.0.1:3001", default)?;
     let tls = match (variables.text("TLS_CERT"), variables.text("TLS_KEY")) {
-        (Some(certificate), Some(key)) => Some(TlsFiles {
-            certificate: certificate.into(),
-            key: key.into(),
-        }),
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.into(), key: key.into() }),
         (None, None) => None,
         (Some(_), None) => return Err(ConfigError::new("TLS_KEY", "must be set when TLS_CERT is")),
         (None, Some(_)) => return Err(ConfigError::new("TLS_CERT", "must be set when TLS_KEY is")),
@@ -339,18 +292,11 @@ fn read_listener(variables: &Variables<'_>) -> Result<(SocketAddr, Option<TlsFil
 }
 
 fn read_proxies(variables: &Variables<'_>) -> Result<Vec<IpNet>, ConfigError> {
-    let parse = |item: &String| {
-        item.parse()
-            .or_else(|_| item.parse().map(|ip: std::net::IpAddr| ip.into()))
-    };
+    let parse = |item: &String| item.parse().or_else(|_| item.parse().map(|ip: std::net::IpAddr| ip.into()));
     let proxies = variables.list("TRUSTED_PROXIES");
     let parsed: Result<Vec<IpNet>, _> = proxies.iter().map(parse).collect();
-    parsed.map_err(|_| {
-        ConfigError::new(
-            "TRUSTED_PROXIES",
-            "must be addresses or networks such as 10.0.0.0/8",
-        )
-    })
+    parsed
+        .map_err(|_| ConfigError::new("TRUSTED_PROXIES", "must be addresses or networks such as 10.0.0.0/8"))
 }
 
 fn read_origins(variables: &Variables<'_>, is_development: bool) -> Result<CorsOrigins, ConfigError> {
@@ -366,25 +312,16 @@ fn read_origins(variables: &Variables<'_>, is_development: bool) -> Result<CorsO
     if origins.iter().all(is_origin) {
         return Ok(CorsOrigins::Listed(origins));
     }
-    Err(ConfigError::new(
-        name,
-        "must be * or origins such as https://app.example.org, without a path",
-    ))
+    Err(ConfigError::new(name, "must be * or origins such as https://app.example.org, without a path"))
 }
 
 fn read_users(variables: &Variables<'_>, public_url: &str) -> Result<UserPolicy, ConfigError> {
     let redirects = variables.list("AUTH_REDIRECT_ALLOWLIST");
     let redirects = RedirectAllowlist::parse(redirects.iter().map(String::as_str)).map_err(|_| {
-        ConfigError::new(
-            "AUTH_REDIRECT_ALLOWLIST",
-            "must be URLs such as https://app.example.org/reset",
-        )
+        ConfigError::new("AUTH_REDIRECT_ALLOWLIST", "must be URLs such as https://app.example.org/reset")
     })?;
     let default_redirect = variables.text("AUTH_DEFAULT_REDIRECT_URL");
-    if default_redirect
-        .as_deref()
-        .is_some_and(|url| redirects.allow(url).is_none())
-    {
+    if default_redirect.as_deref().is_some_and(|url| redirects.allow(url).is_none()) {
         return Err(ConfigError::new(
             "AUTH_DEFAULT_REDIRECT_URL",
             "must be allowed by AUTH_REDIRECT_ALLOWLIST",
@@ -417,40 +354,26 @@ fn read_rotation_key(variables: &Variables<'_>) -> Result<Option<Secret>, Config
     }
     let problem =
         "must be 32 random bytes in base64 (openssl rand -base64 32) when AUTH_ROTATE_TOKENS is true";
-    let bytes = key
-        .and_then(|key| STANDARD.decode(key).ok())
-        .and_then(|bytes| bytes.try_into().ok());
-    bytes
-        .map(|bytes| Some(Secret::new(bytes)))
-        .ok_or_else(|| ConfigError::new("AUTH_TOKEN_KEY", problem))
+    let bytes = key.and_then(|key| STANDARD.decode(key).ok()).and_then(|bytes| bytes.try_into().ok());
+    bytes.map(|bytes| Some(Secret::new(bytes))).ok_or_else(|| ConfigError::new("AUTH_TOKEN_KEY", problem))
 }
 
 fn read_mail(variables: &Variables<'_>) -> Result<MailTransport, ConfigError> {
-    let folder = variables
-        .text("MAIL_FOLDER")
-        .unwrap_or_else(|| ".local/mail".into());
+    let folder = variables.text("MAIL_FOLDER").unwrap_or_else(|| ".local/mail".into());
     match variables.text("SMTP_URL") {
         None => Ok(MailTransport::Folder(folder.into())),
         Some(url) if url.starts_with("smtp://") || url.starts_with("smtps://") => {
             Ok(MailTransport::Smtp(url))
         }
-        Some(_) => Err(ConfigError::new(
-            "SMTP_URL",
-            "must look like smtps://user:password@mail.example.org",
-        )),
+        Some(_) => Err(ConfigError::new("SMTP_URL", "must look like smtps://user:password@mail.example.org")),
     }
 }
 
 fn read_throttle(variables: &Variables<'_>) -> Result<ThrottleLimits, ConfigError> {
-    let count = |name: &str, default| {
-        variables
-            .number(name, 1, 1_000_000, default)
-            .map(|number| number as usize)
-    };
+    let count =
+        |name: &str, default| variables.number(name, 1, 1_000_000, default).map(|number| number as usize);
     let seconds = |name: &str, default| {
-        variables
-            .number(name, 1, 86_400, default)
-            .map(|seconds| TimeDelta::seconds(seconds.into()))
+        variables.number(name, 1, 86_400, default).map(|seconds| TimeDelta::seconds(seconds.into()))
     };
     Ok(ThrottleLimits {
         window: seconds("RATE_WINDOW_SECONDS", 600)?,
@@ -481,9 +404,7 @@ mod tests {
     }
 
     fn refused(name: &str, value: &str) -> String {
-        read(&[(name, value)])
-            .err()
-            .unwrap_or_else(|| panic!("{name}={value} was taken"))
+        read(&[(name, value)]).err().unwrap_or_else(|| panic!("{name}={value} was taken"))
     }
 
     #[test]
@@ -547,11 +468,7 @@ mod tests {
         let example = include_str!("../../../.env.example");
         let shown: BTreeSet<String> = example
             .lines()
-            .filter_map(|line| {
-                line.trim_start_matches("# ")
-                    .split_once('=')
-                    .map(|(name, _)| name)
-            })
+            .filter_map(|line| line.trim_start_matches("# ").split_once('=').map(|(name, _)| name))
             .filter(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
             .map(str::to_owned)
             .collect();

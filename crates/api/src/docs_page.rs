@@ -54,10 +54,7 @@ pub(crate) async fn docs(request: HttpRequest) -> HttpResponse {
 
 #[get("/docs/assets/{name}")]
 pub(crate) async fn docs_asset(request: HttpRequest, name: Path<String>) -> ApiResult<HttpResponse> {
-    let asset = ASSETS
-        .iter()
-        .find(|asset| asset.name == *name)
-        .ok_or_else(ApiError::not_found)?;
+    let asset = ASSETS.iter().find(|asset| asset.name == *name).ok_or_else(ApiError::not_found)?;
     Ok(cached(&request, asset.content_type, asset.bytes))
 }
 
@@ -78,22 +75,11 @@ pub(crate) async fn openapi_json(document: Data<OpenApiText>) -> HttpResponse {
 fn cached(request: &HttpRequest, content_type: &'static str, bytes: &'static [u8]) -> HttpResponse {
     // The files change with the binary only, so its version and their length tell them apart.
     let tag = format!("\"{}-{}\"", env!("CARGO_PKG_VERSION"), bytes.len());
-    let has_it = request
-        .headers()
-        .get(IF_NONE_MATCH)
-        .is_some_and(|sent| sent.as_bytes() == tag.as_bytes());
-    let mut response = if has_it {
-        HttpResponse::NotModified()
-    } else {
-        HttpResponse::Ok()
-    };
+    let has_it = request.headers().get(IF_NONE_MATCH).is_some_and(|sent| sent.as_bytes() == tag.as_bytes());
+    let mut response = if has_it { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header((ETAG, tag))
         .insert_header((CACHE_CONTROL, "no-cache"))
         .insert_header((CONTENT_SECURITY_POLICY, POLICY));
-    if has_it {
-        response.finish()
-    } else {
-        response.insert_header((CONTENT_TYPE, content_type)).body(bytes)
-    }
+    if has_it { response.finish() } else { response.insert_header((CONTENT_TYPE, content_type)).body(bytes) }
 }

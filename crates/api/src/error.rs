@@ -17,9 +17,12 @@ use utoipa::ToSchema;
 /// What a handler gives.
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
-/// An error on its way to a client.
+/// An error on its way to a client. One pointer, so that results stay small.
 #[derive(Debug)]
-pub(crate) struct ApiError {
+pub(crate) struct ApiError(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     status: Status,
     code: &'static str,
     detail: String,
@@ -40,7 +43,7 @@ enum Status {
 impl<E: DomainError> From<E> for ApiError {
     fn from(error: E) -> Self {
         let is_ours = matches!(error.kind(), ErrorKind::Internal | ErrorKind::Unavailable);
-        Self {
+        Self(Box::new(Parts {
             status: Status::Of(error.kind()),
             code: error.code(),
             detail: error.to_string(),
@@ -48,21 +51,22 @@ impl<E: DomainError> From<E> for ApiError {
             retry_after: error.retry_after(),
             data: None,
             source: is_ours.then(|| Box::new(error) as Box<dyn Error + Send + Sync>),
-        }
+        }))
     }
 }
 
 impl ApiError {
     fn new(status: Status, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
+        let detail = detail.into();
+        Self(Box::new(Parts {
             status,
             code,
-            detail: detail.into(),
+            detail,
             fields: None,
             retry_after: None,
             data: None,
             source: None,
-        }
+        }))
     }
 
     fn fixed(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
@@ -71,15 +75,10 @@ impl ApiError {
 
     /// Fields break rules.
     pub(crate) fn invalid(fields: FieldErrors) -> Self {
-        let error = Self::new(
-            Status::Of(ErrorKind::Invalid),
-            "validation_failed",
-            "Some fields are wrong.",
-        );
-        Self {
-            fields: Some(fields),
-            ..error
-        }
+        let mut error =
+            Self::new(Status::Of(ErrorKind::Invalid), "validation_failed", "Some fields are wrong.");
+        error.0.fields = Some(fields);
+        error
     }
 
     /// None of the fields that the operation knows were sent.
@@ -106,30 +105,18 @@ impl ApiError {
 
     /// The body does not come in time.
     pub(crate) fn too_slow() -> Self {
-        Self::fixed(
-            StatusCode::REQUEST_TIMEOUT,
-            "body_too_slow",
-            "The body did not arrive in time.",
-        )
+        Self::fixed(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "The body did not arrive in time.")
     }
 
     /// The body is of another type.
     pub(crate) fn unsupported(accepted: &str) -> Self {
         let detail = format!("The content type must be {accepted}.");
-        Self::fixed(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            detail,
-        )
+        Self::fixed(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
     }
 
     /// Nothing is here.
     pub(crate) fn not_found() -> Self {
-        Self::new(
-            Status::Of(ErrorKind::NotFound),
-            "not_found",
-            "There is nothing here.",
-        )
+        Self::new(Status::Of(ErrorKind::NotFound), "not_found", "There is nothing here.")
     }
 
     /// Something is here, for other methods.
@@ -141,11 +128,9 @@ impl ApiError {
     /// Too many requests.
     pub(crate) fn throttled(wait: RetryAfter) -> Self {
         let detail = "Too many requests. Please slow down.";
-        let error = Self::new(Status::Of(ErrorKind::Throttled), "too_many_requests", detail);
-        Self {
-            retry_after: Some(wait),
-            ..error
-        }
+        let mut error = Self::new(Status::Of(ErrorKind::Throttled), "too_many_requests", detail);
+        error.0.retry_after = Some(wait);
+        error
     }
 
     /// Wrong credentials for an endpoint outside the API.
@@ -155,13 +140,13 @@ impl ApiError {
 
     /// Adds what some routes send back beside the errors.
     pub(crate) fn with_data(mut self, data: Value) -> Self {
-        self.data = Some(data);
+        self.0.data = Some(data);
         self
     }
 
     /// The status on a route of this style.
     pub(crate) fn status(&self, style: Style) -> StatusCode {
-        match self.status {
+        match self.0.status {
             Status::Fixed(status) => status,
             Status::Of(ErrorKind::Invalid) if style.shape == Shape::Problem => StatusCode::BAD_REQUEST,
             Status::Of(ErrorKind::Invalid) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -178,16 +163,13 @@ impl ApiError {
 
     /// When to come back.
     pub(crate) fn retry_after(&self) -> Option<RetryAfter> {
-        self.retry_after
+        self.0.retry_after
     }
 
     /// The chain of causes, for the log.
     pub(crate) fn causes(&self) -> Option<String> {
         let mut causes = Vec::new();
-        let mut next = self
-            .source
-            .as_deref()
-            .map(|source| source as &(dyn Error + 'static));
+        let mut next = self.0.source.as_deref().map(|source| source as &(dyn Error + 'static));
         while let Some(cause) = next {
             causes.push(cause.to_string());
             next = cause.source();
@@ -197,19 +179,19 @@ impl ApiError {
 
     /// The code, for the log.
     pub(crate) fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 
     /// What the client reads: never the cause of our own failures.
     fn public_detail(&self) -> &str {
-        match self.status {
+        match self.0.status {
             Status::Of(ErrorKind::Internal) => {
                 "Something went wrong on our side. The request id helps us find it."
             }
-            Status::Of(ErrorKind::Unavailable) if self.retry_after.is_none() => {
+            Status::Of(ErrorKind::Unavailable) if self.0.retry_after.is_none() => {
                 "The service is not available right now. Please try again in a moment."
             }
-            _ => &self.detail,
+            _ => &self.0.detail,
         }
     }
 
@@ -217,11 +199,7 @@ impl ApiError {
     pub(crate) fn body(&self, style: Style, request_id: &str) -> Value {
         let texts = self.texts();
         let list: Vec<&String> = texts.iter().flat_map(|(_, messages)| messages).collect();
-        let errors = if list.is_empty() {
-            json!([self.public_detail()])
-        } else {
-            json!(list)
-        };
+        let errors = if list.is_empty() { json!([self.public_detail()]) } else { json!(list) };
         let mut body = match style.shape {
             Shape::Problem => {
                 let status = self.status(style);
@@ -233,14 +211,11 @@ impl ApiError {
                     "success": false,
                     "errors": errors,
                 });
-                if let Some(fields) = &self.fields {
+                if let Some(fields) = &self.0.fields {
                     let codes: Map<String, Value> = fields
                         .iter()
                         .map(|(field, problems)| {
-                            (
-                                field.to_owned(),
-                                problems.iter().map(|problem| problem.code).collect(),
-                            )
+                            (field.to_owned(), problems.iter().map(|problem| problem.code).collect())
                         })
                         .collect();
                     problem["fields"] = Value::Object(codes);
@@ -248,16 +223,16 @@ impl ApiError {
                 problem
             }
             // Without fields the list of texts; with fields an object by field, as the client libraries show them.
-            Shape::Success if self.fields.is_none() => json!({ "success": false, "errors": errors }),
+            Shape::Success if self.0.fields.is_none() => json!({ "success": false, "errors": errors }),
             Shape::Success => json!({ "success": false, "errors": self.by_field() }),
-            Shape::Status if self.fields.is_none() => {
+            Shape::Status if self.0.fields.is_none() => {
                 json!({ "status": "error", "success": false, "errors": errors })
             }
             Shape::Status => json!({ "status": "error", "errors": self.by_field() }),
         };
-        body["code"] = self.code.into();
+        body["code"] = self.0.code.into();
         body["request_id"] = request_id.into();
-        if let Some(data) = &self.data {
+        if let Some(data) = &self.0.data {
             body["data"] = data.clone();
         }
         body
@@ -265,37 +240,27 @@ impl ApiError {
 
     /// The messages by field, each reading as a sentence with the field's name in front.
     fn texts(&self) -> Vec<(String, Vec<String>)> {
-        let Some(fields) = &self.fields else {
+        let Some(fields) = &self.0.fields else {
             return Vec::new();
         };
         let sentence = |field: &str, message: &str| format!("{} {message}", humanized(field));
         fields
             .iter()
             .map(|(field, problems)| {
-                (
-                    field.to_owned(),
-                    problems
-                        .iter()
-                        .map(|problem| sentence(field, &problem.message))
-                        .collect(),
-                )
+                (field.to_owned(), problems.iter().map(|problem| sentence(field, &problem.message)).collect())
             })
             .collect()
     }
 
     fn by_field(&self) -> Value {
         let mut errors = Map::new();
-        if let Some(fields) = &self.fields {
+        if let Some(fields) = &self.0.fields {
             for (field, problems) in fields.iter() {
                 let messages = problems.iter().map(|problem| problem.message.clone()).collect();
                 errors.insert(field.to_owned(), messages);
             }
         }
-        let full: Vec<String> = self
-            .texts()
-            .into_iter()
-            .flat_map(|(_, messages)| messages)
-            .collect();
+        let full: Vec<String> = self.texts().into_iter().flat_map(|(_, messages)| messages).collect();
         errors.insert("full_messages".into(), full.into());
         Value::Object(errors)
     }
@@ -312,7 +277,7 @@ fn humanized(field: &str) -> String {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code)
+        f.write_str(self.0.code)
     }
 }
 
@@ -349,10 +314,7 @@ pub(crate) struct Style {
 
 impl Style {
     /// All routes but those of the client libraries.
-    pub(crate) const PROBLEM: Self = Self {
-        shape: Shape::Problem,
-        hides_unauthenticated: false,
-    };
+    pub(crate) const PROBLEM: Self = Self { shape: Shape::Problem, hides_unauthenticated: false };
 
     /// The style of a route.
     pub(crate) fn of(method: &Method, path: &str) -> Self {
@@ -365,10 +327,7 @@ impl Style {
             "/sign_in" | "/validate_token" | "/password" | "/password/edit" => (Shape::Success, false),
             _ => return Self::PROBLEM,
         };
-        Self {
-            shape,
-            hides_unauthenticated,
-        }
+        Self { shape, hides_unauthenticated }
     }
 
     /// The content type of an error's body.
@@ -451,10 +410,7 @@ mod tests {
         );
         let elsewhere = style(Method::POST, "/api/v1/worklete_admin/organizations");
         assert_eq!(fields().status(elsewhere), StatusCode::BAD_REQUEST);
-        assert_eq!(
-            fields().body(elsewhere, "r")["fields"],
-            json!({ "invite_code": ["blank"] })
-        );
+        assert_eq!(fields().body(elsewhere, "r")["fields"], json!({ "invite_code": ["blank"] }));
     }
 
     #[test]
@@ -470,11 +426,7 @@ mod tests {
             (Method::PUT, "/api/v1/auth/password", 401),
             (Method::GET, "/api/v1/teams", 401),
         ] {
-            assert_eq!(
-                error().status(style(method.clone(), path)).as_u16(),
-                status,
-                "{method} {path}"
-            );
+            assert_eq!(error().status(style(method.clone(), path)).as_u16(), status, "{method} {path}");
         }
     }
 
@@ -483,10 +435,6 @@ mod tests {
         let cause = domain_kernel::StorageError::Failed("a secret of the database".into());
         let error = ApiError::from(domain_users::UserError::from(cause));
         assert!(!error.body(Style::PROBLEM, "r").to_string().contains("secret"));
-        assert!(
-            error
-                .causes()
-                .is_some_and(|causes| causes.contains("a secret of the database"))
-        );
+        assert!(error.causes().is_some_and(|causes| causes.contains("a secret of the database")));
     }
 }

@@ -26,35 +26,22 @@ pub(crate) async fn finish(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let runtime = request.app_data::<Data<Runtime>>().cloned();
-    let proxies = runtime
-        .as_ref()
-        .map_or(&[][..], |runtime| &runtime.trusted_proxies);
+    let proxies = runtime.as_ref().map_or(&[][..], |runtime| &runtime.trusted_proxies);
     let request_id = Visitor::note(&request, proxies);
     let mut response = next.call(request).await?.map_into_boxed_body();
 
     let style = Style::of(response.request().method(), response.request().path());
     let error_code = response.response().error().map(|error| {
         let error = error.as_error::<ApiError>();
-        (
-            error.map_or("framework", ApiError::code),
-            error.and_then(ApiError::causes),
-        )
+        (error.map_or("framework", ApiError::code), error.and_then(ApiError::causes))
     });
     if response.response().error().is_some() {
         response = render(response, style, &request_id);
     }
-    add_headers(
-        &mut response,
-        &request_id,
-        runtime.as_ref().is_some_and(|runtime| runtime.speaks_tls),
-    );
+    add_headers(&mut response, &request_id, runtime.as_ref().is_some_and(|runtime| runtime.speaks_tls));
     log(&response, &request_id, started, error_code);
     if let Some(runtime) = runtime {
-        runtime.metrics.answered(
-            operation(&response),
-            response.status().as_u16(),
-            started.elapsed(),
-        );
+        runtime.metrics.answered(operation(&response), response.status().as_u16(), started.elapsed());
     }
     Ok(response)
 }
@@ -63,24 +50,16 @@ pub(crate) async fn finish(
 fn render(response: ServiceResponse<BoxBody>, style: Style, request_id: &str) -> ServiceResponse<BoxBody> {
     let (request, old) = response.into_parts();
     let own = old.error().and_then(|error| error.as_error::<ApiError>());
-    let (status, body, retry_after) = match own {
-        Some(error) => (
-            error.status(style),
-            error.body(style, request_id),
-            error.retry_after(),
-        ),
-        None => {
-            let error = foreign(old.status());
-            (old.status(), error.body(style, request_id), None)
-        }
-    };
+    let foreign = foreign(old.status());
+    let error = own.unwrap_or(&foreign);
+    let status = if own.is_some() { error.status(style) } else { old.status() };
     let mut new = HttpResponse::build(status);
     for (name, value) in old.headers() {
         if name != CONTENT_TYPE && name != CONTENT_LENGTH {
             new.append_header((name, value));
         }
     }
-    if let Some(wait) = retry_after {
+    if let Some(wait) = error.retry_after() {
         new.insert_header((RETRY_AFTER, wait.seconds.to_string()));
         if let Some(limit) = wait.limit {
             new.insert_header(("ratelimit-limit", limit.to_string()));
@@ -89,7 +68,7 @@ fn render(response: ServiceResponse<BoxBody>, style: Style, request_id: &str) ->
         }
     }
     new.insert_header((CONTENT_TYPE, style.content_type()));
-    let new = new.body(body.to_string());
+    let new = new.body(error.body(style, request_id).to_string());
     ServiceResponse::new(request, new)
 }
 
@@ -104,11 +83,7 @@ fn foreign(status: StatusCode) -> ApiError {
 fn add_headers(response: &mut ServiceResponse<BoxBody>, request_id: &str, speaks_tls: bool) {
     let path = response.request().path();
     let is_private = path.starts_with("/api/v1/");
-    let session = response
-        .request()
-        .extensions()
-        .get::<SessionKeys>()
-        .map(session_headers);
+    let session = response.request().extensions().get::<SessionKeys>().map(session_headers);
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert(HeaderName::from_static(REQUEST_ID), id);
@@ -118,23 +93,13 @@ fn add_headers(response: &mut ServiceResponse<BoxBody>, request_id: &str, speaks
     }
     if is_private {
         set_default(headers, CACHE_CONTROL, "no-store");
-        if headers
-            .get(CONTENT_TYPE)
-            .is_some_and(|value| value == "application/json")
-        {
-            headers.insert(
-                CONTENT_TYPE,
-                HeaderValue::from_static("application/json; charset=utf-8"),
-            );
+        if headers.get(CONTENT_TYPE).is_some_and(|value| value == "application/json") {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
         }
     }
     set_default(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
     set_default(headers, REFERRER_POLICY, "no-referrer");
-    set_default(
-        headers,
-        CONTENT_SECURITY_POLICY,
-        "default-src 'none'; frame-ancestors 'none'",
-    );
+    set_default(headers, CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
     if speaks_tls {
         set_default(headers, STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
@@ -148,10 +113,7 @@ fn set_default(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
 
 /// The operation as the document names its path; never the path itself, which may hold an invite code.
 fn operation(response: &ServiceResponse<BoxBody>) -> String {
-    let pattern = response
-        .request()
-        .match_pattern()
-        .unwrap_or_else(|| "unmatched".into());
+    let pattern = response.request().match_pattern().unwrap_or_else(|| "unmatched".into());
     format!("{} {pattern}", response.request().method())
 }
 
@@ -165,10 +127,7 @@ fn log(
     let cause = cause.flatten();
     let extensions = response.request().extensions();
     let user = extensions.get::<SignedIn>().map(|user| user.0.to_string());
-    let ip = extensions
-        .get::<Visitor>()
-        .and_then(|visitor| visitor.origin.ip)
-        .map(|ip| ip.to_string());
+    let ip = extensions.get::<Visitor>().and_then(|visitor| visitor.origin.ip).map(|ip| ip.to_string());
     let (operation, status) = (operation(response), response.status().as_u16());
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     macro_rules! line {

@@ -20,10 +20,7 @@ pub(crate) struct HealthResponse {
 }
 
 impl HealthResponse {
-    const OK: Self = Self {
-        status: "ok",
-        reason: None,
-    };
+    const OK: Self = Self { status: "ok", reason: None };
 }
 
 /// Whether the process runs
@@ -32,9 +29,7 @@ impl HealthResponse {
 #[utoipa::path(tag = "operation", security(()), responses((status = 200, body = HealthResponse)))]
 #[get("/healthz")]
 pub(crate) async fn healthz() -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(HealthResponse::OK)
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(HealthResponse::OK)
 }
 
 /// Whether the server can do its work
@@ -57,10 +52,9 @@ pub(crate) async fn readyz(runtime: Data<Runtime>) -> HttpResponse {
             reason: Some("the database does not answer".into()),
         }),
     };
-    response.headers_mut().insert(
-        CACHE_CONTROL,
-        actix_web::http::header::HeaderValue::from_static("no-store"),
-    );
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, actix_web::http::header::HeaderValue::from_static("no-store"));
     response
 }
 
@@ -79,14 +73,9 @@ pub(crate) async fn readyz(runtime: Data<Runtime>) -> HttpResponse {
 #[get("/metrics")]
 pub(crate) async fn metrics(request: HttpRequest, runtime: Data<Runtime>) -> ApiResult<HttpResponse> {
     if let Some(token) = &runtime.metrics_token {
-        let sent = request
-            .headers()
-            .get(AUTHORIZATION)
-            .map(actix_web::http::header::HeaderValue::as_bytes);
+        let sent = request.headers().get(AUTHORIZATION).map(actix_web::http::header::HeaderValue::as_bytes);
         if sent != Some(format!("Bearer {token}").as_bytes()) {
-            return Err(ApiError::unauthenticated(
-                "The metrics token is missing or wrong.",
-            ));
+            return Err(ApiError::unauthenticated("The metrics token is missing or wrong."));
         }
     }
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";

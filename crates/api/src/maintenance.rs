@@ -6,7 +6,7 @@ use domain_kernel::DomainError;
 
 use crate::compose::Services;
 
-const INTERVAL: Duration = Duration::from_secs(600);
+const INTERVAL: Duration = Duration::from_mins(10);
 
 /// Cleans up for ever. Several instances may do so at once: each step is one statement that finds nothing the second time.
 pub(crate) async fn run(services: Services) {

@@ -26,9 +26,7 @@ struct Operation {
 }
 
 /// Upper bounds of the latency histogram, in seconds: a read takes one or two milliseconds, a sign-in some hundred.
-const BUCKETS: [f64; 12] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
-];
+const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// Everything that is counted.
 pub(crate) struct Metrics {
@@ -55,57 +53,20 @@ impl Metrics {
         let requests = Family::<Answer, Counter>::default();
         let latency = Family::<Operation, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
         let gauges = Gauges::default();
-        registry.register(
-            "http_requests",
-            "Requests by operation and status",
-            requests.clone(),
-        );
-        registry.register(
-            "http_request_seconds",
-            "Time to answer by operation",
-            latency.clone(),
-        );
+        registry.register("http_requests", "Requests by operation and status", requests.clone());
+        registry.register("http_request_seconds", "Time to answer by operation", latency.clone());
         let mut gauge = |name, help, gauge: &Gauge| registry.register(name, help, gauge.clone());
-        gauge(
-            "db_connections_in_use",
-            "Database connections in use",
-            &gauges.pool_in_use,
-        );
-        gauge(
-            "db_requests_waiting",
-            "Requests waiting for a database connection",
-            &gauges.pool_waiting,
-        );
-        gauge(
-            "bcrypt_running",
-            "Passwords being hashed",
-            &gauges.hashing_running,
-        );
-        gauge(
-            "bcrypt_waiting",
-            "Passwords waiting to be hashed",
-            &gauges.hashing_waiting,
-        );
-        registry.register(
-            "db_statements",
-            "Statements sent since the start",
-            gauges.statements.clone(),
-        );
-        Self {
-            registry,
-            requests,
-            latency,
-            pool,
-            hashing,
-            gauges,
-        }
+        gauge("db_connections_in_use", "Database connections in use", &gauges.pool_in_use);
+        gauge("db_requests_waiting", "Requests waiting for a database connection", &gauges.pool_waiting);
+        gauge("bcrypt_running", "Passwords being hashed", &gauges.hashing_running);
+        gauge("bcrypt_waiting", "Passwords waiting to be hashed", &gauges.hashing_waiting);
+        registry.register("db_statements", "Statements sent since the start", gauges.statements.clone());
+        Self { registry, requests, latency, pool, hashing, gauges }
     }
 
     /// Counts an answer.
     pub(crate) fn answered(&self, operation: String, status: u16, took: Duration) {
-        let label = Operation {
-            operation: operation.clone(),
-        };
+        let label = Operation { operation: operation.clone() };
         self.latency.get_or_create(&label).observe(took.as_secs_f64());
         self.requests.get_or_create(&Answer { operation, status }).inc();
     }
@@ -120,8 +81,6 @@ impl Metrics {
         self.gauges.statements.set(self.pool.statements());
         let mut text = String::new();
         // Writing to a string does not fail; if it did, no numbers are the honest answer.
-        encode(&mut text, &self.registry)
-            .map(|()| text)
-            .unwrap_or_default()
+        encode(&mut text, &self.registry).map(|()| text).unwrap_or_default()
     }
 }

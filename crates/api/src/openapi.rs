@@ -3,6 +3,8 @@
 //! Handlers say what is particular to them; what all have in common (session headers, request ids, the shape of errors) is
 //! added here, so that it cannot be forgotten.
 
+use std::collections::BTreeMap;
+
 use actix_web::App;
 use serde_json::json;
 use utoipa::openapi::header::Header;
@@ -40,18 +42,42 @@ struct Base;
 
 /// The whole document.
 pub fn document() -> OpenApi {
-    let (_, mut document) = App::new()
-        .into_utoipa_app()
-        .openapi(Base::openapi())
-        .configure(routes::configure)
-        .split_for_parts();
+    let (_, mut document) =
+        App::new().into_utoipa_app().openapi(Base::openapi()).configure(routes::configure).split_for_parts();
     add_security(&mut document);
+    require_all_of_answers(&mut document);
+    let mut shared = BTreeMap::new();
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
-            complete(path, method, operation);
+            complete(path, &method, operation, &mut shared);
         }
     }
+    document.components.get_or_insert_default().responses.extend(shared);
     document
+}
+
+/// Answers always hold all their fields, null where there is nothing; only the bodies of errors and of requests vary.
+fn require_all_of_answers(document: &mut OpenApi) {
+    let components = document.components.get_or_insert_default();
+    for (name, schema) in &mut components.schemas {
+        let varies = name.ends_with("Request")
+            || name.ends_with("Params")
+            || matches!(&**name, "Problem" | "AuthError");
+        let parts = match schema {
+            RefOr::T(Schema::Object(object)) => vec![object],
+            RefOr::T(Schema::AllOf(all)) => {
+                let objects = all.items.iter_mut().filter_map(|item| match item {
+                    RefOr::T(Schema::Object(object)) => Some(object),
+                    _ => None,
+                });
+                objects.collect()
+            }
+            _ => Vec::new(),
+        };
+        for object in parts.into_iter().filter(|_| !varies) {
+            object.required = object.properties.keys().cloned().collect();
+        }
+    }
 }
 
 /// The document as indented JSON with a line feed at the end, as it is committed.
@@ -68,19 +94,13 @@ fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation)> {
         (HttpMethod::Patch, item.patch.as_mut()),
         (HttpMethod::Delete, item.delete.as_mut()),
     ];
-    all.into_iter()
-        .filter_map(|(method, operation)| Some((method, operation?)))
-        .collect()
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation?))).collect()
 }
 
 const SCHEMES: [(&str, &str, &str); 3] = [
     ("access_token", "access-token", "The session's secret"),
     ("client", "client", "The session's public id, one for each device"),
-    (
-        "uid",
-        "uid",
-        "The username; may be absent, but when it is there it must be the session's",
-    ),
+    ("uid", "uid", "The username; may be absent, but when it is there it must be the session's"),
 ];
 
 fn add_security(document: &mut OpenApi) {
@@ -94,46 +114,50 @@ fn add_security(document: &mut OpenApi) {
     document.security = Some(vec![all]);
 }
 
-/// Adds to an operation what all have in common.
-fn complete(path: &str, method: HttpMethod, operation: &mut Operation) {
+/// Adds to an operation what all have in common. Errors that are the same everywhere are described once, in `shared`.
+fn complete(
+    path: &str,
+    method: &HttpMethod,
+    operation: &mut Operation,
+    shared: &mut BTreeMap<String, RefOr<Response>>,
+) {
     let is_api = path.starts_with("/api/v1/");
     let is_anonymous = operation.security.is_some();
     if is_anonymous {
         operation.security = Some(Vec::new());
     }
-    let style = Style::of(&http_method(&method), path);
+    let style = Style::of(&http_method(method), path);
     let responses = &mut operation.responses.responses;
-    if is_api {
-        let mut add = |status: &str, description: &str| {
-            let response = || RefOr::T(ResponseBuilder::new().description(description).build());
-            responses.entry(status.to_owned()).or_insert_with(response);
-        };
-        if !is_anonymous && style.shape == Shape::Problem {
-            add("401", "Not signed in");
-        }
-        if operation.request_body.is_some() {
-            add("400", "The body cannot be read");
-            add("408", "The body did not arrive in time");
-            add("413", "The body is too large");
-            add("415", "The content type is another one");
-        }
-        add("429", "Too many requests; `retry-after` says when to come back");
-        add("503", "The database is away or the server is too busy");
-        add("default", "Any other error");
-    }
     for (status, response) in responses.iter_mut() {
         let RefOr::T(response) = response else { continue };
         describe(status, response, style);
-        let opens_session = status == "200" && is_api && (!is_anonymous || hands_over_session(path, &method));
-        if opens_session {
+        if status.starts_with('2') && is_api && hands_over_session(path, method, is_anonymous) {
             for (name, description) in SESSION_HEADERS {
                 response.headers.insert(name.into(), text_header(description));
             }
         }
-        response.headers.insert(
-            "x-request-id".into(),
-            text_header("Names the request in the logs"),
-        );
+    }
+    if !is_api {
+        return;
+    }
+    let mut usual = vec!["429", "503", "default"];
+    if !is_anonymous && style.shape == Shape::Problem {
+        usual.push("401");
+    }
+    if operation.request_body.is_some() {
+        usual.extend(["400", "408", "413", "415"]);
+    }
+    for status in usual {
+        if responses.contains_key(status) {
+            continue;
+        }
+        let name = format!("{:?}{}", style.shape, if status == "default" { "Error" } else { status });
+        shared.entry(name.clone()).or_insert_with(|| {
+            let mut response = ResponseBuilder::new().description(usual_error(status).2).build();
+            describe(status, &mut response, style);
+            RefOr::T(response)
+        });
+        responses.insert(status.to_owned(), RefOr::Ref(Ref::from_response_name(name)));
     }
 }
 
@@ -141,15 +165,15 @@ const SESSION_HEADERS: [(&str, &str); 5] = [
     ("access-token", "The session's secret"),
     ("client", "The session's public id"),
     ("uid", "The username"),
-    (
-        "expiry",
-        "When the session ends unless it is used before: Unix time in seconds",
-    ),
+    ("expiry", "When the session ends unless it is used before: Unix time in seconds"),
     ("token-type", "Always `Bearer`"),
 ];
 
-fn hands_over_session(path: &str, method: &HttpMethod) -> bool {
-    *method == HttpMethod::Post && matches!(path, "/api/v1/auth" | "/api/v1/auth/sign_in")
+/// Whether the answer carries a session: on all routes of the signed-in but those that end the session.
+fn hands_over_session(path: &str, method: &HttpMethod, is_anonymous: bool) -> bool {
+    let opens = *method == HttpMethod::Post && matches!(path, "/api/v1/auth" | "/api/v1/auth/sign_in");
+    let ends = *method == HttpMethod::Delete && matches!(path, "/api/v1/auth" | "/api/v1/auth/sign_out");
+    opens || (!is_anonymous && !ends)
 }
 
 fn http_method(method: &HttpMethod) -> actix_web::http::Method {
@@ -163,29 +187,26 @@ fn http_method(method: &HttpMethod) -> actix_web::http::Method {
 }
 
 fn text_header(description: &str) -> RefOr<Header> {
-    let mut header = Header::new(Schema::Object(
-        ObjectBuilder::new().schema_type(Type::String).build(),
-    ));
+    let mut header = Header::new(Schema::Object(ObjectBuilder::new().schema_type(Type::String).build()));
     header.description = Some(description.to_owned());
     RefOr::T(header)
 }
 
-/// Gives an error its body and an example.
+/// Gives an error its body and an example, and every answer the request id.
 fn describe(status: &str, response: &mut Response, style: Style) {
+    response.headers.insert("x-request-id".into(), text_header("Names the request in the logs"));
     let is_error = status == "default" || status.starts_with(['4', '5']);
     if !is_error || !response.content.is_empty() {
         return;
     }
     if status == "429" {
-        for name in [
-            "retry-after",
-            "ratelimit-limit",
-            "ratelimit-remaining",
-            "ratelimit-reset",
+        for (name, description) in [
+            ("retry-after", "Whole seconds until another try makes sense"),
+            ("ratelimit-limit", "Tries that are allowed"),
+            ("ratelimit-remaining", "Tries that are left"),
+            ("ratelimit-reset", "Whole seconds until there are tries again"),
         ] {
-            response
-                .headers
-                .insert(name.into(), text_header("Whole seconds, or a number of attempts"));
+            response.headers.insert(name.into(), text_header(description));
         }
     }
     let (schema, content_type) = match style.shape {
@@ -199,49 +220,59 @@ fn describe(status: &str, response: &mut Response, style: Style) {
     response.content.insert(content_type.into(), RefOr::T(content));
 }
 
-/// An example of the shape. The code is the first word in backticks of the description, if there is one.
-fn example(status: &str, description: &str, style: Style) -> serde_json::Value {
-    let usual = match status {
-        "400" | "422" => ("validation_failed", "First name can't be blank"),
-        "401" | "404" if style.shape != Shape::Problem => (
-            "not_signed_in",
-            "You need to sign in or sign up before continuing.",
+/// Code, text and description of the error that a status usually stands for.
+fn usual_error(status: &str) -> (&'static str, &'static str, &'static str) {
+    match status {
+        "400" => (
+            "malformed_body",
+            "The body is not valid JSON (line 1, column 12).",
+            "The request cannot be read",
         ),
-        "401" => (
-            "not_signed_in",
-            "You need to sign in or sign up before continuing.",
-        ),
-        "403" => ("forbidden", "Your role does not allow this."),
-        "404" => ("not_found", "There is nothing here."),
-        "408" => ("body_too_slow", "The body did not arrive in time."),
-        "409" => ("conflict", "The state does not allow this."),
-        "413" => ("body_too_large", "The body is larger than 1048576 bytes."),
-        "415" => (
-            "unsupported_media_type",
-            "The content type must be application/json.",
-        ),
-        "429" => ("too_many_requests", "Too many requests. Please slow down."),
+        "401" => ("not_signed_in", "You need to sign in or sign up before continuing.", "Not signed in"),
+        "403" => ("forbidden", "Your role does not allow this.", "Forbidden"),
+        "404" => ("not_found", "There is nothing here.", "Not found"),
+        "408" => ("body_too_slow", "The body did not arrive in time.", "The body did not arrive in time"),
+        "409" => ("conflict", "The state does not allow this.", "The state does not allow it"),
+        "413" => ("body_too_large", "The body is larger than 65536 bytes.", "The body is too large"),
+        "415" => {
+            ("unsupported_media_type", "The content type must be application/json.", "Another content type")
+        }
+        "422" => ("validation_failed", "First name can't be blank", "Fields are wrong"),
+        "429" => ("too_many_requests", "Too many requests. Please slow down.", "Too many requests"),
         "503" => (
             "unavailable",
             "The service is not available right now. Please try again in a moment.",
+            "The database is away or the server is too busy",
         ),
         _ => (
             "internal_error",
             "Something went wrong on our side. The request id helps us find it.",
+            "Any other error",
         ),
+    }
+}
+
+/// An example of the shape. The code is the first word in backticks of the description, if there is one.
+fn example(status: &str, description: &str, style: Style) -> serde_json::Value {
+    let (usual_code, usual_text, usual_description) = usual_error(status);
+    let named = description.split('`').nth(1);
+    let fields_are_wrong =
+        matches!(status, "400" | "422") && named.is_none() && description != usual_description;
+    let not_signed_in = status == "404" && style.shape != Shape::Problem && named.is_none();
+    let (code, text) = match named {
+        Some(code) => (code, description.split_once(": ").map_or(usual_text, |(_, text)| text)),
+        None if fields_are_wrong => ("validation_failed", "First name can't be blank"),
+        None if not_signed_in => (usual_error("401").0, usual_error("401").1),
+        None => (usual_code, usual_text),
     };
-    let code = description.split('`').nth(1).unwrap_or(usual.0);
     let request_id = "5f1c7a52-8f0e-4c1b-9a57-0d6f1f0f3a11";
-    let fields_are_wrong = matches!(status, "400" | "422") && code == "validation_failed";
     match style.shape {
         Shape::Problem => {
             let number: u16 = status.parse().unwrap_or(500);
-            let title = actix_web::http::StatusCode::from_u16(number)
-                .ok()
-                .and_then(|s| s.canonical_reason());
+            let title = actix_web::http::StatusCode::from_u16(number).ok().and_then(|s| s.canonical_reason());
             let mut problem = json!({
-                "type": "about:blank", "title": title, "status": number, "code": code, "detail": usual.1,
-                "request_id": request_id, "success": false, "errors": [usual.1],
+                "type": "about:blank", "title": title, "status": number, "code": code, "detail": text,
+                "request_id": request_id, "success": false, "errors": [text],
             });
             if fields_are_wrong {
                 problem["detail"] = "Some fields are wrong.".into();
@@ -251,9 +282,9 @@ fn example(status: &str, description: &str, style: Style) -> serde_json::Value {
         }
         Shape::Success | Shape::Status => {
             let errors = if fields_are_wrong {
-                json!({ "first_name": ["can't be blank"], "full_messages": ["First name can't be blank"] })
+                json!({ "first_name": ["can't be blank"], "full_messages": [text] })
             } else {
-                json!([usual.1])
+                json!([text])
             };
             let mut body = json!({ "errors": errors, "code": code, "request_id": request_id });
             if style.shape == Shape::Status {

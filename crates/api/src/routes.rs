@@ -40,11 +40,7 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(courses::handlers::get_course)
                 .default_service(web::to(nothing_here)),
         )
-        .map(|config| {
-            config
-                .service(docs_page::docs_asset)
-                .default_service(web::to(nothing_here))
-        });
+        .map(|config| config.service(docs_page::docs_asset).default_service(web::to(nothing_here)));
 }
 
 /// The methods that each documented path answers to.
@@ -64,29 +60,16 @@ impl KnownMethods {
             has.map(|(method, _)| *method).collect::<Vec<_>>().join(", ")
         };
         let segments = |path: &String| path.split('/').map(str::to_owned).collect();
-        Self(
-            document
-                .paths
-                .paths
-                .iter()
-                .map(|(path, item)| (segments(path), methods(item)))
-                .collect(),
-        )
+        Self(document.paths.paths.iter().map(|(path, item)| (segments(path), methods(item))).collect())
     }
 
     fn of_path(&self, path: &str) -> Option<&str> {
         let asked: Vec<&str> = path.split('/').collect();
         let fits = |pattern: &[String]| {
             pattern.len() == asked.len()
-                && pattern
-                    .iter()
-                    .zip(&asked)
-                    .all(|(known, part)| known.starts_with('{') || known == part)
+                && pattern.iter().zip(&asked).all(|(known, part)| known.starts_with('{') || known == part)
         };
-        self.0
-            .iter()
-            .find(|(pattern, _)| fits(pattern))
-            .map(|(_, methods)| methods.as_str())
+        self.0.iter().find(|(pattern, _)| fits(pattern)).map(|(_, methods)| methods.as_str())
     }
 }
 

@@ -31,11 +31,7 @@ fn good<T>(parsed: Result<T, FieldProblem>) -> Result<T, ApiError> {
 /// Loads the demo data unless it is there. Gives whether it was loaded.
 pub(crate) async fn load(services: &Services) -> Result<bool, ApiError> {
     let last = good(Username::parse(SIGN_INS[4].0, Provider::Username))?;
-    if !services
-        .users
-        .username_availability(&last, &Origin::default())
-        .await?
-    {
+    if !services.users.username_availability(&last, &Origin::default()).await? {
         return Ok(false);
     }
     let staff = staff_member(services, SIGN_INS[0].0, "Staff", StaffRole::Admin).await?;
@@ -49,27 +45,13 @@ pub(crate) async fn load(services: &Services) -> Result<bool, ApiError> {
     let dock = team(services, &staff, organization, "Loading dock").await?;
     team(services, &staff, organization, "Night shift").await?;
     course(services, &staff).await?;
-    let person = |last_name, job_title| Person {
-        organization,
-        last_name,
-        job_title,
-        ..Person::default(organization)
-    };
-    let admin = Person {
-        org_admin: true,
-        ..person("Admin", "Site manager")
-    };
+    let person =
+        |last_name, job_title| Person { organization, last_name, job_title, ..Person::default(organization) };
+    let admin = Person { org_admin: true, ..person("Admin", "Site manager") };
     member(services, &staff, SIGN_INS[2].0, admin).await?;
-    let lead = Person {
-        teams: vec![dock],
-        administered_teams: vec![dock],
-        ..person("Lead", "Shift lead")
-    };
+    let lead = Person { teams: vec![dock], administered_teams: vec![dock], ..person("Lead", "Shift lead") };
     member(services, &staff, SIGN_INS[3].0, lead).await?;
-    let learner = Person {
-        teams: vec![dock],
-        ..person("Learner", "Picker")
-    };
+    let learner = Person { teams: vec![dock], ..person("Learner", "Picker") };
     member(services, &staff, SIGN_INS[4].0, learner).await?;
     Ok(true)
 }
@@ -90,12 +72,7 @@ async fn staff_member(
         only_first: false,
     };
     let user = services.users.create_staff_member(command).await?.id;
-    Ok(Actor {
-        user,
-        staff: Some(role),
-        memberships: Vec::new(),
-        origin: Origin::default(),
-    })
+    Ok(Actor { user, staff: Some(role), memberships: Vec::new(), origin: Origin::default() })
 }
 
 async fn team(
@@ -104,10 +81,7 @@ async fn team(
     organization: OrgId,
     name: &str,
 ) -> Result<TeamId, ApiError> {
-    let command = CreateTeam {
-        organization,
-        name: good(TeamName::parse(name))?,
-    };
+    let command = CreateTeam { organization, name: good(TeamName::parse(name))? };
     Ok(services.teams.create_team(staff, command).await?.id)
 }
 
@@ -149,10 +123,8 @@ impl Person {
 
 /// Puts somebody on the roster and signs them up with the code.
 async fn member(services: &Services, staff: &Actor, username: &str, person: Person) -> Result<(), ApiError> {
-    let (first_name, last_name) = (
-        good(PersonName::parse("Demo"))?,
-        good(PersonName::parse(person.last_name))?,
-    );
+    let (first_name, last_name) =
+        (good(PersonName::parse("Demo"))?, good(PersonName::parse(person.last_name))?);
     let command = CreateMembership {
         organization: person.organization,
         first_name: first_name.clone(),

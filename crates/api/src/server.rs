@@ -106,16 +106,8 @@ async fn drop_json_suffix(
 ) -> Result<ServiceResponse<impl actix_web::body::MessageBody>, Error> {
     let path = request.path();
     let is_auth_route = path.starts_with("/api/v1/auth") && !path.starts_with("/api/v1/auth/usernames/");
-    if let Some(plain) = path
-        .strip_suffix(".json")
-        .filter(|_| is_auth_route)
-        .map(str::to_owned)
-    {
-        let query = request
-            .uri()
-            .query()
-            .map(|query| format!("?{query}"))
-            .unwrap_or_default();
+    if let Some(plain) = path.strip_suffix(".json").filter(|_| is_auth_route).map(str::to_owned) {
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
         if let Ok(uri) = format!("{plain}{query}").parse::<actix_web::http::Uri>() {
             request.match_info_mut().get_mut().update(&uri);
             request.head_mut().uri = uri;
@@ -182,14 +174,11 @@ pub fn start(
         None => server.listen(listener)?,
         Some(files) => server.listen_rustls_0_23(listener, tls(files)?)?,
     };
-    Ok(Running {
-        address,
-        server: server.run(),
-    })
+    Ok(Running { address, server: server.run() })
 }
 
 async fn forget_idle_sessions(limiter: Arc<SessionLimiter>) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(60));
+    let mut ticks = tokio::time::interval(Duration::from_mins(1));
     loop {
         ticks.tick().await;
         limiter.forget_idle();

@@ -27,19 +27,11 @@ impl Visitor {
     /// Reads the request, and remembers what was read in it.
     pub(crate) fn note(request: &ServiceRequest, trusted_proxies: &[IpNet]) -> String {
         let headers = request.headers();
-        let ip = request
-            .peer_addr()
-            .map(|peer| client_address(peer.ip(), headers, trusted_proxies));
+        let ip = request.peer_addr().map(|peer| client_address(peer.ip(), headers, trusted_proxies));
         let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-        let device = Device {
-            user_agent: user_agent.map(|agent| agent.chars().take(200).collect()),
-            ip,
-        };
+        let device = Device { user_agent: user_agent.map(|agent| agent.chars().take(200).collect()), ip };
         let request_id = request_id(headers);
-        let origin = Origin {
-            request_id: request_id.clone(),
-            ip,
-        };
+        let origin = Origin { request_id: request_id.clone(), ip };
         request.extensions_mut().insert(Self { origin, device });
         request_id
     }
@@ -51,24 +43,15 @@ impl FromRequest for Visitor {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let visitor = request.extensions().get::<Self>().cloned();
-        ready(Ok(visitor.unwrap_or_else(|| Self {
-            origin: Origin::default(),
-            device: Device::default(),
-        })))
+        ready(Ok(visitor.unwrap_or_else(|| Self { origin: Origin::default(), device: Device::default() })))
     }
 }
 
 /// The id that came with the request if it is 1 to 128 visible ASCII characters, else a new one.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a request id means nothing to the domain and no test sets it"
-)]
+#[expect(clippy::disallowed_methods, reason = "a request id means nothing to the domain and no test sets it")]
 fn request_id(headers: &HeaderMap) -> String {
     let is_fit = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
-    let sent = headers
-        .get(REQUEST_ID)
-        .and_then(|value| value.to_str().ok())
-        .filter(is_fit);
+    let sent = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(is_fit);
     sent.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
 }
 
@@ -117,14 +100,8 @@ mod tests {
         let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().expect("a network")];
         let sent = headers("x-forwarded-for", &["6.6.6.6, 203.0.113.9", "10.0.0.2"]);
         assert_eq!(client_address(stranger, &sent, &trusted), stranger);
-        assert_eq!(
-            client_address(proxy, &sent, &trusted),
-            IpAddr::from([203, 0, 113, 9])
-        );
-        assert_eq!(
-            client_address(proxy, &headers("x-forwarded-for", &["nonsense"]), &trusted),
-            proxy
-        );
+        assert_eq!(client_address(proxy, &sent, &trusted), IpAddr::from([203, 0, 113, 9]));
+        assert_eq!(client_address(proxy, &headers("x-forwarded-for", &["nonsense"]), &trusted), proxy);
     }
 
     #[test]

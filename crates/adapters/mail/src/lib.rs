@@ -77,12 +77,7 @@ fn reset_message(
     sender: &Mailbox,
     mail: &PasswordResetMail,
 ) -> Result<Message, Box<dyn Error + Send + Sync>> {
-    let PasswordResetMail {
-        to,
-        name,
-        link,
-        valid_minutes,
-    } = mail;
+    let PasswordResetMail { to, name, link, valid_minutes } = mail;
     let text = format!(
         "Hello {name},\n\nsomebody, hopefully you, asked for a new Worklete password. Choose one here:\n\n{link}\n\n\
          The link works once, for {valid_minutes} minutes. If you did not ask for it, there is nothing to do: your \
@@ -107,10 +102,7 @@ fn reset_message(
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[async_trait]
@@ -146,17 +138,10 @@ mod tests {
         let below = folder.path().join("not/yet/there");
         let mailer = Mailer::new(MailTransport::Folder(below.clone()), SENDER).expect("a mailer");
         mailer.send_password_reset(mail()).await.expect("writes");
-        let file = std::fs::read_dir(below)
-            .expect("the folder")
-            .next()
-            .expect("a file")
-            .expect("readable")
-            .path();
+        let file =
+            std::fs::read_dir(below).expect("the folder").next().expect("a file").expect("readable").path();
         assert_eq!(file.extension().and_then(|e| e.to_str()), Some("eml"));
-        let text = std::fs::read_to_string(file)
-            .expect("text")
-            .replace("=\r\n", "")
-            .replace("=3D", "=");
+        let text = std::fs::read_to_string(file).expect("text").replace("=\r\n", "").replace("=3D", "=");
         assert!(text.contains("To: learner@example.org"), "{text}");
         assert!(text.contains("edit?reset_password_token=abc"), "{text}");
         assert!(text.contains("&lt;Demo&gt;"), "{text}");
@@ -199,19 +184,13 @@ mod tests {
         mailer.send_password_reset(mail()).await.expect("sends");
         let received = server.await.expect("a transcript");
         assert!(received.contains("RCPT TO:<learner@example.org>"), "{received}");
-        assert!(
-            received.contains("Subject: Choose a new Worklete password"),
-            "{received}"
-        );
+        assert!(received.contains("Subject: Choose a new Worklete password"), "{received}");
     }
 
     #[test]
     fn settings_that_cannot_work_are_refused() {
         let folder = MailTransport::Folder(PathBuf::from("mail"));
-        assert!(matches!(
-            Mailer::new(folder, "no mailbox"),
-            Err(MailSetupError::Sender)
-        ));
+        assert!(matches!(Mailer::new(folder, "no mailbox"), Err(MailSetupError::Sender)));
         let server = MailTransport::Smtp("https://mail.example.org".into());
         assert!(matches!(Mailer::new(server, SENDER), Err(MailSetupError::Server)));
     }
@@ -223,10 +202,7 @@ mod tests {
         drop(listener);
         let transport = MailTransport::Smtp(format!("smtp://127.0.0.1:{port}"));
         let mailer = Mailer::new(transport, SENDER).expect("a mailer");
-        let error = mailer
-            .send_password_reset(mail())
-            .await
-            .expect_err("nobody there");
+        let error = mailer.send_password_reset(mail()).await.expect_err("nobody there");
         assert!(!format!("{error:?}").contains("reset_password_token"));
     }
 }

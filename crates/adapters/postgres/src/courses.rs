@@ -50,9 +50,7 @@ impl TryFrom<CourseRow> for Course {
             description: row.description.as_deref().map(Description::parse).transpose()?,
             basics: row.basics,
             position: row.position,
-            language_codes: languages
-                .map(|code| LanguageCode::parse(code))
-                .collect::<Result<_, _>>()?,
+            language_codes: languages.map(|code| LanguageCode::parse(code)).collect::<Result<_, _>>()?,
             archived_at: row.archived_at,
             created_at: row.created_at,
             updated_at: row.updated_at,

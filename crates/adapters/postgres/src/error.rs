@@ -61,21 +61,14 @@ impl From<SqlError> for Redacted {
                     .or(info.table_name())
                     .map_or_else(|| without_quotes(info.message()), str::to_owned),
             },
-            other => Self {
-                kind: "Query".into(),
-                message: without_quotes(&other.to_string()),
-            },
+            other => Self { kind: "Query".into(), message: without_quotes(&other.to_string()) },
         }
     }
 }
 
 /// Cuts what stands between quotes.
 fn without_quotes(message: &str) -> String {
-    message
-        .split('"')
-        .enumerate()
-        .map(|(i, part)| if i % 2 == 0 { part } else { "…" })
-        .collect()
+    message.split('"').enumerate().map(|(i, part)| if i % 2 == 0 { part } else { "…" }).collect()
 }
 
 impl fmt::Display for Redacted {
@@ -95,19 +88,18 @@ struct Unreadable {
 }
 
 pub(crate) fn unreadable(table: &'static str, problem: &domain_kernel::FieldProblem) -> StorageError {
-    StorageError::Failed(Box::new(Unreadable {
-        table,
-        rule: problem.code,
-    }))
+    StorageError::Failed(Box::new(Unreadable { table, rule: problem.code }))
 }
 
-/// How a statement's error reflects on its connection.
+/// What a statement's error says of its connection and of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The connection is fine.
-    Keep,
+    /// Only the statement is at fault.
+    Statement,
     /// Not sure: this one connection is given up.
-    Drop,
+    Unclear,
+    /// The server is there but overloaded.
+    Busy,
     /// The server is gone or was restarted: so are all connections made before.
     Lost,
 }
@@ -132,24 +124,19 @@ const BUSY: [&str; 4] = [
     "too many clients already",
 ];
 
-pub(crate) fn verdict(error: &SqlError) -> (Verdict, bool) {
-    match error {
-        SqlError::DatabaseError(
-            DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
-            _,
-        ) => (Verdict::Lost, true),
-        SqlError::DatabaseError(kind, info) => {
-            let says = |words: &[&str]| words.iter().any(|word| info.message().contains(word));
-            match kind {
-                _ if says(&LOST) => (Verdict::Lost, true),
-                DatabaseErrorKind::SerializationFailure => (Verdict::Keep, true),
-                _ if says(&BUSY) => (Verdict::Keep, true),
-                DatabaseErrorKind::Unknown => (Verdict::Drop, false),
-                _ => (Verdict::Keep, false),
-            }
-        }
-        SqlError::BrokenTransactionManager => (Verdict::Lost, true),
-        _ => (Verdict::Keep, false),
+pub(crate) fn verdict(error: &SqlError) -> Verdict {
+    use DatabaseErrorKind::{ClosedConnection, SerializationFailure, UnableToSendCommand, Unknown};
+    let (kind, info) = match error {
+        SqlError::DatabaseError(kind, info) => (kind, info),
+        SqlError::BrokenTransactionManager => return Verdict::Lost,
+        _ => return Verdict::Statement,
+    };
+    let says = |words: &[&str]| words.iter().any(|word| info.message().contains(word));
+    match kind {
+        _ if matches!(kind, ClosedConnection | UnableToSendCommand) || says(&LOST) => Verdict::Lost,
+        _ if matches!(kind, SerializationFailure) || says(&BUSY) => Verdict::Busy,
+        Unknown => Verdict::Unclear,
+        _ => Verdict::Statement,
     }
 }
 
@@ -165,27 +152,17 @@ mod tests {
     fn a_lost_server_is_told_from_a_failed_statement() {
         let judged = |kind, message| verdict(&database_error(kind, message));
         let (unknown, unique) = (DatabaseErrorKind::Unknown, DatabaseErrorKind::UniqueViolation);
-        assert_eq!(
-            judged(unknown, "terminating connection due to administrator command"),
-            (Verdict::Lost, true)
-        );
-        assert_eq!(
-            judged(unknown, "canceling statement due to statement timeout"),
-            (Verdict::Keep, true)
-        );
-        assert_eq!(judged(unknown, "something odd"), (Verdict::Drop, false));
-        assert_eq!(judged(unique, "duplicate key"), (Verdict::Keep, false));
+        let restarted = "terminating connection due to administrator command";
+        assert_eq!(judged(unknown, restarted), Verdict::Lost);
+        assert_eq!(judged(unknown, "canceling statement due to statement timeout"), Verdict::Busy);
+        assert_eq!(judged(unknown, "something odd"), Verdict::Unclear);
+        assert_eq!(judged(unique, "duplicate key"), Verdict::Statement);
     }
 
     #[test]
     fn what_a_client_sent_is_cut_from_messages() {
-        let error = database_error(
-            DatabaseErrorKind::Unknown,
-            "invalid input syntax: \"hunter22\" is no date",
-        );
-        assert_eq!(
-            Redacted::from(error).to_string(),
-            "Unknown: invalid input syntax: … is no date"
-        );
+        let error =
+            database_error(DatabaseErrorKind::Unknown, "invalid input syntax: \"hunter22\" is no date");
+        assert_eq!(Redacted::from(error).to_string(), "Unknown: invalid input syntax: … is no date");
     }
 }

@@ -18,11 +18,7 @@ pub(crate) fn take_membership(
     at: DateTime<Utc>,
 ) -> QueryResult<Option<Uuid>> {
     let found: Option<(Uuid, Uuid)> = invitations::table
-        .filter(
-            invitations::code
-                .eq(code.as_str())
-                .and(invitations::status.eq("pending")),
-        )
+        .filter(invitations::code.eq(code.as_str()).and(invitations::status.eq("pending")))
         .filter(invitations::expires_at.gt(at))
         .select((invitations::id, invitations::membership_id))
         .for_update()
@@ -31,17 +27,14 @@ pub(crate) fn take_membership(
     let Some((invitation, membership)) = found else {
         return Ok(None);
     };
-    let linked = diesel::update(
-        memberships::table
-            .find(membership)
-            .filter(memberships::status.eq("pending")),
-    )
-    .set((
-        memberships::user_id.eq(user.uuid()),
-        memberships::status.eq("active"),
-        memberships::updated_at.eq(at),
-    ))
-    .execute(connection)?;
+    let linked =
+        diesel::update(memberships::table.find(membership).filter(memberships::status.eq("pending")))
+            .set((
+                memberships::user_id.eq(user.uuid()),
+                memberships::status.eq("active"),
+                memberships::updated_at.eq(at),
+            ))
+            .execute(connection)?;
     if linked == 0 {
         return Ok(None);
     }

@@ -111,21 +111,13 @@ struct ViewRow {
 }
 
 fn wrong_word() -> FieldProblem {
-    FieldProblem {
-        code: "unknown_word",
-        message: String::new(),
-    }
+    FieldProblem { code: "unknown_word", message: String::new() }
 }
 
 impl ViewRow {
     fn invitation(&self) -> Result<Option<Invitation>, FieldProblem> {
-        let columns = (
-            self.invitation_id,
-            &self.code,
-            &self.invitation_status,
-            self.expires_at,
-            self.invited_at,
-        );
+        let columns =
+            (self.invitation_id, &self.code, &self.invitation_status, self.expires_at, self.invited_at);
         let (Some(id), Some(code), Some(status), Some(expires_at), Some(created_at)) = columns else {
             return Ok(None);
         };
@@ -142,18 +134,10 @@ impl ViewRow {
 
     fn read(self) -> Result<MembershipView, FieldProblem> {
         let invitation = self.invitation()?;
-        let user = match (
-            self.user_id,
-            self.username,
-            self.user_first_name,
-            self.user_last_name,
-        ) {
-            (Some(id), Some(username), Some(first_name), Some(last_name)) => Some(UserBrief {
-                id: UserId::new(id),
-                username,
-                first_name,
-                last_name,
-            }),
+        let user = match (self.user_id, self.username, self.user_first_name, self.user_last_name) {
+            (Some(id), Some(username), Some(first_name), Some(last_name)) => {
+                Some(UserBrief { id: UserId::new(id), username, first_name, last_name })
+            }
             _ => None,
         };
         let membership = Membership {
@@ -176,18 +160,13 @@ impl ViewRow {
             teams: self.team_ids.into_iter().map(TeamId::new).collect(),
             administered_teams: self.admin_team_ids.into_iter().map(TeamId::new).collect(),
         };
-        Ok(MembershipView {
-            membership,
-            invitation,
-            user,
-        })
+        Ok(MembershipView { membership, invitation, user })
     }
 }
 
 fn load_view(connection: &mut PgConnection, id: Uuid) -> Outcome<MembershipView> {
     let row: ViewRow = statement(VIEW).bind::<SqlUuid, _>(id).get_result(connection)?;
-    row.read()
-        .map_err(|problem| PgError::Refused(unreadable("memberships", &problem).into()))
+    row.read().map_err(|problem| PgError::Refused(unreadable("memberships", &problem).into()))
 }
 
 /// Refuses, naming the field, unless all are live teams of the organization; they stay so until the transaction ends.
@@ -204,16 +183,8 @@ fn require_live_teams(
         .select(teams::id)
         .for_share()
         .load(connection)?;
-    let unknown: Vec<TeamId> = wanted
-        .iter()
-        .copied()
-        .filter(|team| !live.contains(&team.uuid()))
-        .collect();
-    if unknown.is_empty() {
-        Ok(())
-    } else {
-        refuse(MembershipError::teams_unknown(field, &unknown))
-    }
+    let unknown: Vec<TeamId> = wanted.iter().copied().filter(|team| !live.contains(&team.uuid())).collect();
+    if unknown.is_empty() { Ok(()) } else { refuse(MembershipError::teams_unknown(field, &unknown)) }
 }
 
 /// Takes somebody who is back off the teams of before that are not among the new ones, and takes their say in them.
@@ -230,11 +201,7 @@ fn leave_other_teams(connection: &mut PgConnection, membership: &Membership) -> 
 }
 
 fn link_teams(connection: &mut PgConnection, membership: &Membership) -> QueryResult<()> {
-    let (id, org, at) = (
-        membership.id.uuid(),
-        membership.organization.uuid(),
-        membership.updated_at,
-    );
+    let (id, org, at) = (membership.id.uuid(), membership.organization.uuid(), membership.updated_at);
     let joined: Vec<_> = membership
         .teams
         .iter()
@@ -339,19 +306,10 @@ fn find_by_external_id(
 }
 
 fn add(connection: &mut PgConnection, new: NewMembership) -> Outcome<Added> {
-    let NewMembership {
-        mut membership,
-        mut invitation,
-        mut audit,
-    } = new;
+    let NewMembership { mut membership, mut invitation, mut audit } = new;
     require_live_teams(connection, "team_ids", membership.organization, &membership.teams)?;
     let field = "administered_team_ids";
-    require_live_teams(
-        connection,
-        field,
-        membership.organization,
-        &membership.administered_teams,
-    )?;
+    require_live_teams(connection, field, membership.organization, &membership.administered_teams)?;
     let existing = find_by_external_id(connection, &membership)?;
     let is_back = existing.is_some();
     match existing {
@@ -360,11 +318,8 @@ fn add(connection: &mut PgConnection, new: NewMembership) -> Outcome<Added> {
         }
         Some((id, user, _)) => {
             membership.id = MembershipId::new(id);
-            membership.status = if user.is_some() {
-                MembershipStatus::Active
-            } else {
-                MembershipStatus::Pending
-            };
+            membership.status =
+                if user.is_some() { MembershipStatus::Active } else { MembershipStatus::Pending };
             invitation.membership = membership.id;
             audit.action = "membership.reactivate";
             audit.subject = AuditSubject::Membership(membership.id);
@@ -381,11 +336,7 @@ fn add(connection: &mut PgConnection, new: NewMembership) -> Outcome<Added> {
     }
     audit::insert(connection, audit)?;
     let view = load_view(connection, membership.id.uuid())?;
-    Ok(if is_back {
-        Added::Reactivated(view)
-    } else {
-        Added::Created(view)
-    })
+    Ok(if is_back { Added::Reactivated(view) } else { Added::Created(view) })
 }
 
 #[derive(QueryableByName)]
@@ -420,30 +371,20 @@ impl MembershipRepository for PgMemberships {
             .await
             .map_err(PgError::<MembershipError>::into_storage)?;
         row.map(|(time_zone, reporting_grace_days)| {
-            let time_zone = time_zone
-                .parse()
-                .map_err(|_| unreadable("organizations", &wrong_word()))?;
-            Ok(RosterSettings {
-                time_zone,
-                reporting_grace_days,
-            })
+            let time_zone = time_zone.parse().map_err(|_| unreadable("organizations", &wrong_word()))?;
+            Ok(RosterSettings { time_zone, reporting_grace_days })
         })
         .transpose()
     }
 
     async fn add(&self, new: NewMembership) -> Result<Added, MembershipError> {
-        self.pg
-            .write(move |connection| add(connection, new))
-            .await
-            .map_err(|error| {
-                error.into_domain(|constraint| match constraint {
-                    "memberships_organization_id_external_id_key" => {
-                        Some(MembershipError::external_id_taken())
-                    }
-                    "invitations_pending_code_key" => Some(MembershipError::CodeTaken),
-                    _ => None,
-                })
+        self.pg.write(move |connection| add(connection, new)).await.map_err(|error| {
+            error.into_domain(|constraint| match constraint {
+                "memberships_organization_id_external_id_key" => Some(MembershipError::external_id_taken()),
+                "invitations_pending_code_key" => Some(MembershipError::CodeTaken),
+                _ => None,
             })
+        })
     }
 
     async fn preview(
@@ -502,11 +443,8 @@ impl MembershipRepository for PgMemberships {
 
     async fn expire_invitations(&self, now: DateTime<Utc>) -> Result<u64, MembershipError> {
         let expired = self.pg.write(move |connection| {
-            let over = invitations::table.filter(
-                invitations::status
-                    .eq("pending")
-                    .and(invitations::expires_at.le(now)),
-            );
+            let over = invitations::table
+                .filter(invitations::status.eq("pending").and(invitations::expires_at.le(now)));
             let stamp = (invitations::status.eq("expired"), invitations::updated_at.eq(now));
             Ok(diesel::update(over).set(stamp).execute(connection)? as u64)
         });

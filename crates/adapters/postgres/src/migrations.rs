@@ -36,34 +36,22 @@ pub enum SchemaState {
 /// Applies the steps that are missing. Gives their names.
 pub fn migrate(url: &str) -> Result<Vec<String>, MigrationError> {
     let mut connection = PgConnection::establish(url)?;
-    diesel::sql_query(format!("SELECT pg_advisory_lock({LOCK})"))
-        .execute(&mut connection)
-        .map_err(boxed)?;
-    let applied = connection
-        .run_pending_migrations(MIGRATIONS)
-        .map_err(MigrationError::Failed)?;
+    diesel::sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(&mut connection).map_err(boxed)?;
+    let applied = connection.run_pending_migrations(MIGRATIONS).map_err(MigrationError::Failed)?;
     Ok(applied.iter().map(ToString::to_string).collect())
 }
 
 /// Compares the schemas.
 pub fn schema_state(url: &str) -> Result<SchemaState, MigrationError> {
     let mut connection = PgConnection::establish(url)?;
-    let pending = connection
-        .pending_migrations(MIGRATIONS)
-        .map_err(MigrationError::Failed)?;
+    let pending = connection.pending_migrations(MIGRATIONS).map_err(MigrationError::Failed)?;
     if !pending.is_empty() {
-        return Ok(SchemaState::Older(
-            pending.iter().map(|step| step.name().to_string()).collect(),
-        ));
+        return Ok(SchemaState::Older(pending.iter().map(|step| step.name().to_string()).collect()));
     }
     let known: Vec<Box<dyn Migration<Pg>>> =
         diesel::migration::MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(MigrationError::Failed)?;
     let applied = connection.applied_migrations().map_err(MigrationError::Failed)?;
-    Ok(if applied.len() > known.len() {
-        SchemaState::Newer
-    } else {
-        SchemaState::Current
-    })
+    Ok(if applied.len() > known.len() { SchemaState::Newer } else { SchemaState::Current })
 }
 
 fn boxed(error: diesel::result::Error) -> MigrationError {
@@ -72,8 +60,6 @@ fn boxed(error: diesel::result::Error) -> MigrationError {
 
 #[cfg(feature = "testing")]
 pub(crate) fn revert_all(connection: &mut PgConnection) -> Result<usize, MigrationError> {
-    let reverted = connection
-        .revert_all_migrations(MIGRATIONS)
-        .map_err(MigrationError::Failed)?;
+    let reverted = connection.revert_all_migrations(MIGRATIONS).map_err(MigrationError::Failed)?;
     Ok(reverted.len())
 }

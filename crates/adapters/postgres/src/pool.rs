@@ -101,11 +101,7 @@ impl r2d2::ManageConnection for Connector {
                 load.statements.fetch_add(1, Ordering::Relaxed);
             }
         });
-        Ok(Tracked {
-            connection,
-            suspect: false,
-            generation,
-        })
+        Ok(Tracked { connection, suspect: false, generation })
     }
 
     fn is_valid(&self, tracked: &mut Tracked) -> Result<(), Self::Error> {
@@ -168,11 +164,7 @@ impl Pg {
             .connection_timeout(settings.acquire_timeout)
             .test_on_check_out(false)
             .error_handler(Box::new(QuietErrors));
-        let connector = Connector {
-            settings,
-            load: Arc::clone(&load),
-            generation: Arc::clone(&generation),
-        };
+        let connector = Connector { settings, load: Arc::clone(&load), generation: Arc::clone(&generation) };
         Self {
             pool: builder.build_unchecked(connector),
             permits,
@@ -220,8 +212,7 @@ impl Pg {
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), PgError<std::convert::Infallible>> {
-        self.read(|connection| Ok(connection.batch_execute("SELECT 1")?))
-            .await
+        self.read(|connection| Ok(connection.batch_execute("SELECT 1")?)).await
     }
 
     async fn run<T, E>(
@@ -268,13 +259,12 @@ impl Pg {
             tracked.suspect = false;
             return result;
         };
-        let (verdict, is_away) = verdict(error);
-        tracked.suspect = verdict != Verdict::Keep;
+        let verdict = verdict(error);
+        tracked.suspect = matches!(verdict, Verdict::Unclear | Verdict::Lost);
         if verdict == Verdict::Lost {
-            self.generation
-                .fetch_max(tracked.generation + 1, Ordering::AcqRel);
+            self.generation.fetch_max(tracked.generation + 1, Ordering::AcqRel);
         }
-        if is_away {
+        if matches!(verdict, Verdict::Busy | Verdict::Lost) {
             Err(Away::Lost(error.to_string()).into())
         } else {
             result

@@ -16,10 +16,7 @@ pub(crate) struct Statement {
 }
 
 pub(crate) fn statement(sql: &'static str) -> Statement {
-    Statement {
-        sql,
-        values: Vec::new(),
-    }
+    Statement { sql, values: Vec::new() }
 }
 
 impl Statement {

@@ -85,9 +85,7 @@ impl TestDatabase {
     /// Runs statements and gives the error of the first that fails.
     pub fn try_execute(&self, sql: &str) -> Result<(), String> {
         use diesel::connection::SimpleConnection;
-        connect(&self.url)
-            .batch_execute(sql)
-            .map_err(|error| error.to_string())
+        connect(&self.url).batch_execute(sql).map_err(|error| error.to_string())
     }
 
     /// The rows of a query, each as one text.
@@ -102,9 +100,8 @@ impl TestDatabase {
             row: String,
         }
         let wrapped = format!("SELECT r::text AS row FROM ({sql}) AS r");
-        let rows: Vec<Row> = diesel::sql_query(wrapped)
-            .load(&mut connect(&self.url))
-            .expect("the query runs");
+        let rows: Vec<Row> =
+            diesel::sql_query(wrapped).load(&mut connect(&self.url)).expect("the query runs");
         rows.into_iter().map(|row| row.row).collect()
     }
 

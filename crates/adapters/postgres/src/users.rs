@@ -182,17 +182,13 @@ impl AccountRow {
         let user = User::try_from(self.user).map_err(|problem| unreadable("users", &problem))?;
         let briefs: Vec<BriefJson> = serde_json::from_value(self.memberships)
             .map_err(|error| StorageError::Failed(Box::new(error)))?;
-        Ok(Account {
-            user,
-            memberships: briefs.into_iter().map(MembershipBrief::from).collect(),
-        })
+        Ok(Account { user, memberships: briefs.into_iter().map(MembershipBrief::from).collect() })
     }
 }
 
 fn load_account(connection: &mut PgConnection, id: UserId) -> Outcome<Account> {
-    let row: AccountRow = statement(ACCOUNT)
-        .bind::<diesel::sql_types::Uuid, _>(id.uuid())
-        .get_result(connection)?;
+    let row: AccountRow =
+        statement(ACCOUNT).bind::<diesel::sql_types::Uuid, _>(id.uuid()).get_result(connection)?;
     row.read().map_err(PgError::Refused)
 }
 
@@ -227,10 +223,7 @@ struct SessionRow {
 }
 
 fn token_hash(bytes: &[u8]) -> Result<TokenHash, UserError> {
-    let problem = || FieldProblem {
-        code: "wrong_length",
-        message: String::new(),
-    };
+    let problem = || FieldProblem { code: "wrong_length", message: String::new() };
     let bytes = bytes.try_into().map_err(|_| unreadable("sessions", &problem()))?;
     Ok(TokenHash::new(bytes))
 }
@@ -238,35 +231,20 @@ fn token_hash(bytes: &[u8]) -> Result<TokenHash, UserError> {
 impl SessionRow {
     fn read(self) -> Result<(Session, Account), UserError> {
         let account = self.account.read()?;
-        let problem = FieldProblem {
-            code: "invalid",
-            message: String::new(),
-        };
+        let problem = FieldProblem { code: "invalid", message: String::new() };
         let client = ClientId::parse(&self.client_id).ok_or_else(|| unreadable("sessions", &problem))?;
-        let previous = self
-            .prev_hash
-            .as_deref()
-            .map(token_hash)
-            .transpose()?
-            .zip(self.prev_valid_until);
+        let previous = self.prev_hash.as_deref().map(token_hash).transpose()?.zip(self.prev_valid_until);
         let next = self.next_hash.as_deref().map(token_hash).transpose()?;
         let session = Session {
             id: SessionId::new(self.session_id),
             user: account.user.id,
             client,
-            tokens: TokenState {
-                current: token_hash(&self.token_hash)?,
-                next,
-                previous,
-            },
+            tokens: TokenState { current: token_hash(&self.token_hash)?, next, previous },
             created_at: self.session_created_at,
             last_used_at: self.last_used_at,
             expires_at: self.expires_at,
             absolute_expires_at: self.absolute_expires_at,
-            device: Device {
-                user_agent: self.user_agent,
-                ip: self.ip.and_then(|ip| ip.parse().ok()),
-            },
+            device: Device { user_agent: self.user_agent, ip: self.ip.and_then(|ip| ip.parse().ok()) },
         };
         Ok((session, account))
     }
@@ -348,15 +326,12 @@ fn set_password(connection: &mut PgConnection, update: &PasswordUpdate) -> Outco
             diesel::delete(others).execute(connection)?;
         }
         PasswordGround::Reset(reset, session) => {
-            let usable = password_resets::table.find(reset.uuid()).filter(
-                password_resets::used_at
-                    .is_null()
-                    .and(password_resets::expires_at.gt(update.at)),
-            );
-            let used = diesel::update(usable)
-                .set(password_resets::used_at.eq(update.at))
-                .execute(connection)?;
-            if used == 0 {
+            let usable = password_resets::table
+                .find(reset.uuid())
+                .filter(password_resets::used_at.is_null().and(password_resets::expires_at.gt(update.at)));
+            let count =
+                diesel::update(usable).set(password_resets::used_at.eq(update.at)).execute(connection)?;
+            if count == 0 {
                 return refuse(UserError::ResetTokenNotUsable);
             }
             diesel::delete(sessions::table.filter(sessions::user_id.eq(user))).execute(connection)?;
@@ -369,9 +344,7 @@ fn set_password(connection: &mut PgConnection, update: &PasswordUpdate) -> Outco
 
 /// Uses up all reset links of a user.
 fn end_resets(connection: &mut PgConnection, user: UserId, at: DateTime<Utc>) -> QueryResult<()> {
-    let open = password_resets::user_id
-        .eq(user.uuid())
-        .and(password_resets::used_at.is_null());
+    let open = password_resets::user_id.eq(user.uuid()).and(password_resets::used_at.is_null());
     diesel::update(password_resets::table.filter(open))
         .set(password_resets::used_at.eq(at))
         .execute(connection)
@@ -388,17 +361,8 @@ fn read_credentials((user, hash, locked_at, deleted_at): CredentialsRow) -> Stor
     }
 }
 
-const CREDENTIALS: (
-    users::id,
-    users::password_hash,
-    users::locked_at,
-    users::deleted_at,
-) = (
-    users::id,
-    users::password_hash,
-    users::locked_at,
-    users::deleted_at,
-);
+const CREDENTIALS: (users::id, users::password_hash, users::locked_at, users::deleted_at) =
+    (users::id, users::password_hash, users::locked_at, users::deleted_at);
 
 #[async_trait]
 impl UserRepository for PgUsers {
@@ -407,14 +371,12 @@ impl UserRepository for PgUsers {
         let found = self.pg.read(move |connection| {
             let columns = users::table.select(CREDENTIALS);
             let row: Option<CredentialsRow> = match login.provider {
-                Provider::Email => columns
-                    .filter(users::email.eq(login.name))
-                    .first(connection)
-                    .optional()?,
-                Provider::Username => columns
-                    .filter(users::username.eq(login.name))
-                    .first(connection)
-                    .optional()?,
+                Provider::Email => {
+                    columns.filter(users::email.eq(login.name)).first(connection).optional()?
+                }
+                Provider::Username => {
+                    columns.filter(users::username.eq(login.name)).first(connection).optional()?
+                }
             };
             Ok(row.map(read_credentials))
         });
@@ -430,18 +392,13 @@ impl UserRepository for PgUsers {
             })
             .await
             .map_err(PgError::<UserError>::into_storage)?;
-        row.map(User::try_from)
-            .transpose()
-            .map_err(|problem| unreadable("users", &problem).into())
+        row.map(User::try_from).transpose().map_err(|problem| unreadable("users", &problem).into())
     }
 
     async fn find_credentials_by_id(&self, user: UserId) -> Result<Option<StoredCredentials>, UserError> {
         let found = self.pg.read(move |connection| {
-            let row: Option<CredentialsRow> = users::table
-                .find(user.uuid())
-                .select(CREDENTIALS)
-                .first(connection)
-                .optional()?;
+            let row: Option<CredentialsRow> =
+                users::table.find(user.uuid()).select(CREDENTIALS).first(connection).optional()?;
             Ok(row.map(read_credentials))
         });
         found.await.map_err(PgError::into_storage)
@@ -472,12 +429,7 @@ impl UserRepository for PgUsers {
     }
 
     async fn register(&self, registration: Registration) -> Result<Account, UserError> {
-        let Registration {
-            user,
-            password_hash,
-            invite_code,
-            session,
-        } = registration;
+        let Registration { user, password_hash, invite_code, session } = registration;
         let registered = self.pg.write(move |connection| {
             insert_user(connection, &user, &password_hash)?;
             if let Some(code) = invite_code {
@@ -535,9 +487,7 @@ impl UserRepository for PgUsers {
             let mut user = User::try_from(row)
                 .map_err(|problem| PgError::Refused(unreadable("users", &problem).into()))?;
             edit(&mut user).map_err(PgError::Refused)?;
-            diesel::update(users::table.find(id.uuid()))
-                .set(user_values!(user))
-                .execute(connection)?;
+            diesel::update(users::table.find(id.uuid())).set(user_values!(user)).execute(connection)?;
             if let Some(password) = &password {
                 set_password(connection, password)?;
             }
@@ -658,9 +608,8 @@ impl SessionRepository for PgUsers {
         let opened = self.pg.write(move |connection| {
             let user = session.user.uuid();
             // First, because it locks the user's row: sign-ins of one user then count each other's sessions.
-            let active = users::table
-                .find(user)
-                .filter(users::locked_at.is_null().and(users::deleted_at.is_null()));
+            let active =
+                users::table.find(user).filter(users::locked_at.is_null().and(users::deleted_at.is_null()));
             let noted = diesel::update(active)
                 .set(users::last_sign_in_at.eq(session.created_at))
                 .execute(connection)?;
@@ -737,22 +686,11 @@ impl SessionRepository for PgUsers {
     }
 }
 
-type ResetRow = (
-    Uuid,
-    Uuid,
-    Vec<u8>,
-    String,
-    DateTime<Utc>,
-    DateTime<Utc>,
-    Option<DateTime<Utc>>,
-);
+type ResetRow = (Uuid, Uuid, Vec<u8>, String, DateTime<Utc>, DateTime<Utc>, Option<DateTime<Utc>>);
 
 fn read_reset(row: ResetRow) -> Result<PasswordReset, UserError> {
     let (id, user, token, redirect_url, created_at, expires_at, used_at) = row;
-    let problem = FieldProblem {
-        code: "invalid",
-        message: String::new(),
-    };
+    let problem = FieldProblem { code: "invalid", message: String::new() };
     Ok(PasswordReset {
         id: PasswordResetId::new(id),
         user: UserId::new(user),

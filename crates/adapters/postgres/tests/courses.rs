@@ -25,12 +25,7 @@ fn a_course(organization: Option<OrgId>) -> Course {
 }
 
 fn audit_of(actor: UserId, course: &Course) -> AuditEntry {
-    an_audit(
-        actor,
-        "course.create",
-        course.organization,
-        AuditSubject::Course(course.id),
-    )
+    an_audit(actor, "course.create", course.organization, AuditSubject::Course(course.id))
 }
 
 #[tokio::test]
@@ -41,11 +36,7 @@ async fn a_course_of_an_organization_is_read_back_whole_even_when_archived() {
     let organization = ports.given_organization(staff, "North").await;
     let course = a_course(Some(organization));
     let audit = audit_of(staff, &course);
-    ports
-        .courses
-        .insert(course.clone(), audit.clone())
-        .await
-        .expect("it is new");
+    ports.courses.insert(course.clone(), audit.clone()).await.expect("it is new");
     let found = ports.courses.find(course.id).await.expect("found");
     assert_eq!(found, Some(course));
     assert_eq!(ports.audit_rows().await[1..], [audit_json(&audit)]);
@@ -65,11 +56,7 @@ async fn a_course_of_the_library_is_read_back_whole() {
         ..a_course(None)
     };
     let audit = audit_of(staff, &course);
-    ports
-        .courses
-        .insert(course.clone(), audit.clone())
-        .await
-        .expect("it is new");
+    ports.courses.insert(course.clone(), audit.clone()).await.expect("it is new");
     let found = ports.courses.find(course.id).await.expect("found");
     assert_eq!(found, Some(course));
     assert_eq!(ports.audit_rows().await, [audit_json(&audit)]);
@@ -90,15 +77,8 @@ async fn a_course_of_an_unknown_organization_is_refused_and_nothing_is_written()
     let before = everything(&db);
     let course = a_course(Some(OrgId::new(next_id())));
     let audit = audit_of(staff, &course);
-    let refused = ports
-        .courses
-        .insert(course, audit)
-        .await
-        .expect_err("there is no such organization");
-    assert!(
-        matches!(refused, CourseError::OrganizationUnknown(_)),
-        "{refused:?}"
-    );
+    let refused = ports.courses.insert(course, audit).await.expect_err("there is no such organization");
+    assert!(matches!(refused, CourseError::OrganizationUnknown(_)), "{refused:?}");
     assert_eq!(fields_of(&refused), [("organization_id".to_owned(), "unknown")]);
     assert_eq!(everything(&db), before);
 }

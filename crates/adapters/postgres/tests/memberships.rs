@@ -47,15 +47,11 @@ fn taken_by(view: &MembershipView, user: &User) -> MembershipView {
         updated_at: at(30),
         ..view.membership.clone()
     };
-    let invitation = view.invitation.clone().map(|invitation| Invitation {
-        status: InvitationStatus::Accepted,
-        ..invitation
-    });
-    MembershipView {
-        membership,
-        invitation,
-        user: Some(brief(user)),
-    }
+    let invitation = view
+        .invitation
+        .clone()
+        .map(|invitation| Invitation { status: InvitationStatus::Accepted, ..invitation });
+    MembershipView { membership, invitation, user: Some(brief(user)) }
 }
 
 // --- find_settings -----------------------------------------------------------------------------------------------
@@ -64,10 +60,7 @@ fn taken_by(view: &MembershipView, user: &User) -> MembershipView {
 async fn the_settings_of_an_organization_are_found_and_of_an_unknown_one_are_none() {
     let db = TestDatabase::create();
     let (ports, _, organization) = ready(&db).await;
-    let expected = RosterSettings {
-        time_zone: Tz::America__Chicago,
-        reporting_grace_days: 14,
-    };
+    let expected = RosterSettings { time_zone: Tz::America__Chicago, reporting_grace_days: 14 };
     let found = ports.memberships.find_settings(organization).await;
     assert_eq!(found.expect("looked up"), Some(expected));
     let found = ports.memberships.find_settings(OrgId::new(next_id())).await;
@@ -106,11 +99,8 @@ async fn a_membership_is_stored_whole_with_teams_invitation_and_audit_row() {
 
     // Read back by the one method that gives a membership again.
     let (user, _) = ports.given_user("forklift-fan").await;
-    let accepted = ports
-        .memberships
-        .accept(&code("AAAA22"), user.id, at(30))
-        .await
-        .expect("the code is good");
+    let accepted =
+        ports.memberships.accept(&code("AAAA22"), user.id, at(30)).await.expect("the code is good");
     assert_eq!(accepted, taken_by(&expected, &user));
 }
 
@@ -129,11 +119,7 @@ async fn a_membership_with_nothing_optional_is_stored_whole() {
             invitation: Some(new.invitation.clone()),
             user: None,
         };
-        let added = ports
-            .memberships
-            .add(new)
-            .await
-            .expect("no external id is not the same external id");
+        let added = ports.memberships.add(new).await.expect("no external id is not the same external id");
         assert_eq!(added, Added::Created(expected));
     }
 }
@@ -147,10 +133,7 @@ async fn a_team_named_twice_is_joined_once() {
     new.membership.teams = vec![team, team];
     new.membership.administered_teams = vec![team, team];
     let view = ports.given_membership(new).await;
-    assert_eq!(
-        (view.membership.teams, view.membership.administered_teams),
-        (vec![team], vec![team])
-    );
+    assert_eq!((view.membership.teams, view.membership.administered_teams), (vec![team], vec![team]));
 }
 
 #[tokio::test]
@@ -165,12 +148,7 @@ async fn teams_that_are_foreign_deleted_or_unknown_are_refused_by_field_and_id_a
     let unknown = TeamId::new(next_id());
     let before = everything(&db);
     for field in ["team_ids", "administered_team_ids"] {
-        for wrong in [
-            vec![foreign],
-            vec![deleted],
-            vec![unknown],
-            vec![foreign, deleted, unknown],
-        ] {
+        for wrong in [vec![foreign], vec![deleted], vec![unknown], vec![foreign, deleted, unknown]] {
             let mut new = a_membership(staff, organization, "AAAA22");
             let teams = [vec![own], wrong.clone()].concat();
             if field == "team_ids" {
@@ -179,21 +157,12 @@ async fn teams_that_are_foreign_deleted_or_unknown_are_refused_by_field_and_id_a
                 new.membership.teams = vec![own];
                 new.membership.administered_teams = teams;
             }
-            let refused = ports
-                .memberships
-                .add(new)
-                .await
-                .expect_err("not all are live teams");
-            let MembershipError::Invalid(errors) = &refused else {
-                panic!("{refused:?}")
-            };
+            let refused = ports.memberships.add(new).await.expect_err("not all are live teams");
+            let MembershipError::Invalid(errors) = &refused else { panic!("{refused:?}") };
             assert_eq!(fields_of(&refused), [(field.to_owned(), "unknown")]);
             let (_, problems) = errors.iter().next().expect("one");
             let message = &problems[0].message;
-            assert!(
-                wrong.iter().all(|team| message.contains(&team.to_string())),
-                "{message}"
-            );
+            assert!(wrong.iter().all(|team| message.contains(&team.to_string())), "{message}");
             assert!(!message.contains(&own.to_string()), "{message}");
             assert_eq!(everything(&db), before);
         }
@@ -204,37 +173,19 @@ async fn teams_that_are_foreign_deleted_or_unknown_are_refused_by_field_and_id_a
 async fn the_external_id_of_a_pending_or_active_member_is_taken_and_nothing_is_written() {
     let db = TestDatabase::create();
     let (ports, staff, organization) = ready(&db).await;
-    ports
-        .given_membership(with_external_id(
-            a_membership(staff, organization, "AAAA22"),
-            "E-pending",
-        ))
-        .await;
-    ports
-        .given_membership(with_external_id(
-            a_membership(staff, organization, "BBBB22"),
-            "E-active",
-        ))
-        .await;
+    ports.given_membership(with_external_id(a_membership(staff, organization, "AAAA22"), "E-pending")).await;
+    ports.given_membership(with_external_id(a_membership(staff, organization, "BBBB22"), "E-active")).await;
     ports.given_member("forklift-fan", Some("BBBB22")).await;
     let before = everything(&db);
     for external_id in ["E-pending", "E-active"] {
         let new = with_external_id(a_membership(staff, organization, "CCCC22"), external_id);
         let refused = ports.memberships.add(new).await.expect_err("it is taken");
-        assert!(
-            matches!(refused, MembershipError::ExternalIdTaken(_)),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, MembershipError::ExternalIdTaken(_)), "{refused:?}");
         assert_eq!(fields_of(&refused), [("external_id".to_owned(), "taken")]);
         assert_eq!(everything(&db), before);
     }
     let elsewhere = ports.given_organization(staff, "South").await;
-    ports
-        .given_membership(with_external_id(
-            a_membership(staff, elsewhere, "CCCC22"),
-            "E-pending",
-        ))
-        .await;
+    ports.given_membership(with_external_id(a_membership(staff, elsewhere, "CCCC22"), "E-pending")).await;
 }
 
 #[tokio::test]
@@ -242,22 +193,15 @@ async fn the_code_of_a_pending_invitation_is_taken_and_nothing_is_written() {
     let db = TestDatabase::create();
     let (ports, staff, organization) = ready(&db).await;
     let elsewhere = ports.given_organization(staff, "South").await;
-    ports
-        .given_membership(a_membership(staff, organization, "AAAA22"))
-        .await;
+    ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     let before = everything(&db);
     for organization in [organization, elsewhere] {
-        let refused = ports
-            .memberships
-            .add(a_membership(staff, organization, "AAAA22"))
-            .await;
+        let refused = ports.memberships.add(a_membership(staff, organization, "AAAA22")).await;
         assert!(matches!(refused, Err(MembershipError::CodeTaken)), "{refused:?}");
         assert_eq!(everything(&db), before);
     }
     db.execute("UPDATE invitations SET status = 'expired'");
-    ports
-        .given_membership(a_membership(staff, elsewhere, "AAAA22"))
-        .await;
+    ports.given_membership(a_membership(staff, elsewhere, "AAAA22")).await;
 }
 
 #[tokio::test]
@@ -283,13 +227,7 @@ async fn of_several_memberships_with_one_external_id_added_at_once_exactly_one_i
         async move { ports.memberships.add(new).await }
     });
     let results = all_at_once(adds).await;
-    assert_eq!(
-        results
-            .iter()
-            .filter(|result| matches!(result, Ok(Added::Created(_))))
-            .count(),
-        1
-    );
+    assert_eq!(results.iter().filter(|result| matches!(result, Ok(Added::Created(_)))).count(), 1);
     let is_taken =
         |result: &&Result<Added, MembershipError>| matches!(result, Err(MembershipError::ExternalIdTaken(_)));
     assert_eq!(results.iter().filter(is_taken).count(), 7, "{results:?}");
@@ -354,32 +292,18 @@ async fn somebody_with_a_user_who_comes_back_is_active_at_once_with_the_new_valu
     let old = with_external_id(a_membership(staff, organization, "AAAA22"), "E-1");
     let old = ports.given_membership(old).await;
     let (user, _) = ports.given_user("forklift-fan").await;
-    let old_view = ports
-        .memberships
-        .accept(&code("AAAA22"), user.id, at(30))
-        .await
-        .expect("the code is good");
+    let old_view =
+        ports.memberships.accept(&code("AAAA22"), user.id, at(30)).await.expect("the code is good");
     assert_eq!(old_view, taken_by(&old, &user));
     db.execute(DEACTIVATE);
 
     let new = comes_back(staff, organization, "BBBB22", "E-1");
-    let added = ports
-        .memberships
-        .add(new.clone())
-        .await
-        .expect("the old one has ended");
+    let added = ports.memberships.add(new.clone()).await.expect("the old one has ended");
 
     let mut membership = taken_up_again(&old_view.membership, &new.membership);
     membership.status = MembershipStatus::Active;
-    let expected = MembershipView {
-        membership,
-        ..old_view.clone()
-    };
-    assert_eq!(
-        added,
-        Added::Reactivated(expected),
-        "with the invitation that was accepted, and no new one"
-    );
+    let expected = MembershipView { membership, ..old_view.clone() };
+    assert_eq!(added, Added::Reactivated(expected), "with the invitation that was accepted, and no new one");
     assert_eq!((count(&db, "memberships"), count(&db, "invitations")), (1, 1));
     let mut audit = new.audit;
     audit.action = "membership.reactivate";
@@ -396,18 +320,11 @@ async fn somebody_without_a_user_who_comes_back_is_pending_again_with_the_new_in
     db.execute(DEACTIVATE);
 
     let new = comes_back(staff, organization, "BBBB22", "E-1");
-    let added = ports
-        .memberships
-        .add(new.clone())
-        .await
-        .expect("the old one has ended");
+    let added = ports.memberships.add(new.clone()).await.expect("the old one has ended");
 
     let expected = MembershipView {
         membership: taken_up_again(&old, &new.membership),
-        invitation: Some(Invitation {
-            membership: old.id,
-            ..new.invitation
-        }),
+        invitation: Some(Invitation { membership: old.id, ..new.invitation }),
         user: None,
     };
     assert_eq!(added, Added::Reactivated(expected.clone()));
@@ -419,10 +336,7 @@ async fn somebody_without_a_user_who_comes_back_is_pending_again_with_the_new_in
 
     let (user, _) = ports.given_user("forklift-fan").await;
     let refused = ports.memberships.accept(&code("AAAA22"), user.id, at(30)).await;
-    assert!(
-        matches!(refused, Err(MembershipError::InvitationNotUsable)),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(MembershipError::InvitationNotUsable)), "{refused:?}");
     let accepted = ports.memberships.accept(&code("BBBB22"), user.id, at(30)).await;
     assert_eq!(accepted.expect("the code is good"), taken_by(&expected, &user));
 }
@@ -464,21 +378,11 @@ async fn somebody_who_comes_back_is_on_the_new_teams_only() {
 async fn a_refused_return_leaves_the_old_membership_as_it_was() {
     let db = TestDatabase::create();
     let (ports, staff, organization) = ready(&db).await;
-    ports
-        .given_membership(with_external_id(
-            a_membership(staff, organization, "AAAA22"),
-            "E-1",
-        ))
-        .await;
+    ports.given_membership(with_external_id(a_membership(staff, organization, "AAAA22"), "E-1")).await;
     db.execute(DEACTIVATE);
-    ports
-        .given_membership(a_membership(staff, organization, "BBBB22"))
-        .await;
+    ports.given_membership(a_membership(staff, organization, "BBBB22")).await;
     let before = everything(&db);
-    let refused = ports
-        .memberships
-        .add(comes_back(staff, organization, "BBBB22", "E-1"))
-        .await;
+    let refused = ports.memberships.add(comes_back(staff, organization, "BBBB22", "E-1")).await;
     assert!(matches!(refused, Err(MembershipError::CodeTaken)), "{refused:?}");
     assert_eq!(everything(&db), before);
 }
@@ -488,9 +392,7 @@ async fn a_membership_that_ended_in_another_organization_is_not_taken_up() {
     let db = TestDatabase::create();
     let (ports, staff, organization) = ready(&db).await;
     let elsewhere = ports.given_organization(staff, "South").await;
-    ports
-        .given_membership(with_external_id(a_membership(staff, elsewhere, "AAAA22"), "E-1"))
-        .await;
+    ports.given_membership(with_external_id(a_membership(staff, elsewhere, "AAAA22"), "E-1")).await;
     db.execute(DEACTIVATE);
     let new = with_external_id(a_membership(staff, organization, "BBBB22"), "E-1");
     let added = ports.memberships.add(new.clone()).await.expect("it is new here");
@@ -501,12 +403,7 @@ async fn a_membership_that_ended_in_another_organization_is_not_taken_up() {
 async fn of_several_returns_of_one_person_at_once_exactly_one_is_done() {
     let db = TestDatabase::create();
     let (ports, staff, organization) = ready(&db).await;
-    ports
-        .given_membership(with_external_id(
-            a_membership(staff, organization, "AAAA22"),
-            "E-1",
-        ))
-        .await;
+    ports.given_membership(with_external_id(a_membership(staff, organization, "AAAA22"), "E-1")).await;
     db.execute(DEACTIVATE);
     let adds = (0..6).map(|n| {
         let new = comes_back(staff, organization, &format!("BBBB2{n}"), "E-1");
@@ -514,13 +411,7 @@ async fn of_several_returns_of_one_person_at_once_exactly_one_is_done() {
         async move { ports.memberships.add(new).await }
     });
     let results = all_at_once(adds).await;
-    assert_eq!(
-        results
-            .iter()
-            .filter(|result| matches!(result, Ok(Added::Reactivated(_))))
-            .count(),
-        1
-    );
+    assert_eq!(results.iter().filter(|result| matches!(result, Ok(Added::Reactivated(_)))).count(), 1);
     let is_taken =
         |result: &&Result<Added, MembershipError>| matches!(result, Err(MembershipError::ExternalIdTaken(_)));
     assert_eq!(results.iter().filter(is_taken).count(), 5, "{results:?}");
@@ -534,9 +425,7 @@ async fn of_several_returns_of_one_person_at_once_exactly_one_is_done() {
 async fn the_holder_of_a_code_is_shown_the_organization_and_the_own_name() {
     let db = TestDatabase::create();
     let (ports, staff, organization) = ready(&db).await;
-    let view = ports
-        .given_membership(a_membership(staff, organization, "AAAA22"))
-        .await;
+    let view = ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     let expected = InvitationPreview {
         code: code("AAAA22"),
         organization_name: "North".into(),
@@ -549,10 +438,7 @@ async fn the_holder_of_a_code_is_shown_the_organization_and_the_own_name() {
     assert_eq!(preview.expect("looked up"), Some(expected.clone()));
     assert_eq!(everything(&db), before, "looking uses nothing up");
     db.execute("UPDATE organizations SET sso_enforced = false");
-    let expected = InvitationPreview {
-        sso_required: false,
-        ..expected
-    };
+    let expected = InvitationPreview { sso_required: false, ..expected };
     let preview = ports.memberships.preview(&code("AAAA22"), at(30)).await;
     assert_eq!(preview.expect("looked up"), Some(expected));
 }
@@ -568,9 +454,7 @@ async fn given_useless_codes(
     over.invitation.expires_at = at(30);
     ports.given_membership(over).await;
     for code in ["REVKED", "STAMPD", "ACCPTD"] {
-        ports
-            .given_membership(a_membership(staff, organization, code))
-            .await;
+        ports.given_membership(a_membership(staff, organization, code)).await;
     }
     db.execute(
         "UPDATE invitations SET status = 'revoked' WHERE code = 'REVKED'; \
@@ -604,10 +488,7 @@ async fn unknown_used_revoked_and_expired_codes_are_not_accepted_and_nothing_is_
     let before = everything(&db);
     for text in codes {
         let refused = ports.memberships.accept(&code(text), user.id, at(30)).await;
-        assert!(
-            matches!(refused, Err(MembershipError::InvitationNotUsable)),
-            "{text}: {refused:?}"
-        );
+        assert!(matches!(refused, Err(MembershipError::InvitationNotUsable)), "{text}: {refused:?}");
         assert_eq!(everything(&db), before, "{text}");
     }
 }
@@ -616,26 +497,15 @@ async fn unknown_used_revoked_and_expired_codes_are_not_accepted_and_nothing_is_
 async fn a_member_accepts_no_second_membership_of_the_organization_and_the_code_stays_usable() {
     let db = TestDatabase::create();
     let (ports, staff, organization) = ready(&db).await;
-    ports
-        .given_membership(a_membership(staff, organization, "AAAA22"))
-        .await;
-    ports
-        .given_membership(a_membership(staff, organization, "BBBB22"))
-        .await;
+    ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
+    ports.given_membership(a_membership(staff, organization, "BBBB22")).await;
     let (user, _) = ports.given_member("forklift-fan", Some("AAAA22")).await;
     let before = everything(&db);
     let refused = ports.memberships.accept(&code("BBBB22"), user.id, at(30)).await;
-    assert!(
-        matches!(refused, Err(MembershipError::AlreadyMember)),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(MembershipError::AlreadyMember)), "{refused:?}");
     assert_eq!(everything(&db), before);
     let (other, _) = ports.given_user("somebody-else").await;
-    ports
-        .memberships
-        .accept(&code("BBBB22"), other.id, at(30))
-        .await
-        .expect("the code is still good");
+    ports.memberships.accept(&code("BBBB22"), other.id, at(30)).await.expect("the code is still good");
 }
 
 #[tokio::test]
@@ -643,12 +513,8 @@ async fn one_person_can_be_a_member_of_several_organizations() {
     let db = TestDatabase::create();
     let (ports, staff, organization) = ready(&db).await;
     let elsewhere = ports.given_organization(staff, "South").await;
-    ports
-        .given_membership(a_membership(staff, organization, "AAAA22"))
-        .await;
-    let view = ports
-        .given_membership(a_membership(staff, elsewhere, "BBBB22"))
-        .await;
+    ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
+    let view = ports.given_membership(a_membership(staff, elsewhere, "BBBB22")).await;
     let (user, session) = ports.given_member("forklift-fan", Some("AAAA22")).await;
     let accepted = ports.memberships.accept(&code("bbbb22"), user.id, at(30)).await;
     assert_eq!(accepted.expect("the code is good"), taken_by(&view, &user));
@@ -659,9 +525,7 @@ async fn one_person_can_be_a_member_of_several_organizations() {
 async fn of_eight_people_who_accept_one_code_at_once_exactly_one_gets_the_membership() {
     let db = TestDatabase::create();
     let (ports, staff, organization) = ready(&db).await;
-    let view = ports
-        .given_membership(a_membership(staff, organization, "AAAA22"))
-        .await;
+    let view = ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     let mut people = Vec::new();
     for n in 0..8 {
         people.push(ports.given_user(&format!("person-{n}")).await.0);
@@ -675,10 +539,7 @@ async fn of_eight_people_who_accept_one_code_at_once_exactly_one_gets_the_member
     for (user, result) in people.iter().zip(&results) {
         match result {
             Ok(accepted) => assert_eq!(*accepted, taken_by(&view, user)),
-            Err(refused) => assert!(
-                matches!(refused, MembershipError::InvitationNotUsable),
-                "{refused:?}"
-            ),
+            Err(refused) => assert!(matches!(refused, MembershipError::InvitationNotUsable), "{refused:?}"),
         }
     }
     assert_eq!(count(&db, "memberships WHERE user_id IS NOT NULL"), 1);
@@ -689,9 +550,7 @@ async fn of_two_codes_of_one_organization_that_one_person_accepts_at_once_exactl
     let db = TestDatabase::create();
     let (ports, staff, organization) = ready(&db).await;
     for code in ["AAAA22", "BBBB22"] {
-        ports
-            .given_membership(a_membership(staff, organization, code))
-            .await;
+        ports.given_membership(a_membership(staff, organization, code)).await;
     }
     let (user, _) = ports.given_user("forklift-fan").await;
     let accepts = ["AAAA22", "BBBB22"].map(|text| {
@@ -699,15 +558,9 @@ async fn of_two_codes_of_one_organization_that_one_person_accepts_at_once_exactl
         async move { ports.memberships.accept(&code(text), user.id, at(30)).await }
     });
     let results = all_at_once(accepts).await;
-    let refused = results
-        .iter()
-        .filter(|result| matches!(result, Err(MembershipError::AlreadyMember)))
-        .count();
-    assert_eq!(
-        (results.iter().filter(|result| result.is_ok()).count(), refused),
-        (1, 1),
-        "{results:?}"
-    );
+    let refused =
+        results.iter().filter(|result| matches!(result, Err(MembershipError::AlreadyMember))).count();
+    assert_eq!((results.iter().filter(|result| result.is_ok()).count(), refused), (1, 1), "{results:?}");
     assert_eq!(count(&db, "invitations WHERE status = 'accepted'"), 1);
 }
 
@@ -719,28 +572,19 @@ async fn of_a_sign_up_and_an_acceptance_with_one_code_exactly_one_succeeds() {
     for n in 0..5 {
         let text = format!("AAAA2{n}");
         let elsewhere = ports.given_organization(staff, &format!("South-{n}")).await;
-        ports
-            .given_membership(a_membership(staff, elsewhere, &text))
-            .await;
+        ports.given_membership(a_membership(staff, elsewhere, &text)).await;
         let registration = common::a_registration(&common::a_user(&format!("newcomer-{n}")), Some(&text));
         let (signing_up, accepting) = (ports.clone(), ports.clone());
         let (signed_up, accepted) = tokio::join!(
             tokio::spawn(async move { signing_up.users.register(registration).await.is_ok() }),
-            tokio::spawn(async move {
-                accepting
-                    .memberships
-                    .accept(&code(&text), user.id, at(5))
-                    .await
-                    .is_ok()
-            }),
+            tokio::spawn(
+                async move { accepting.memberships.accept(&code(&text), user.id, at(5)).await.is_ok() }
+            ),
         );
         assert!(signed_up.expect("no panic") != accepted.expect("no panic"));
     }
     assert_eq!(
-        count(
-            &db,
-            &format!("memberships WHERE organization_id <> '{organization}' AND status = 'active'")
-        ),
+        count(&db, &format!("memberships WHERE organization_id <> '{organization}' AND status = 'active'")),
         5
     );
 }
@@ -751,13 +595,7 @@ async fn of_a_sign_up_and_an_acceptance_with_one_code_exactly_one_succeeds() {
 async fn pending_invitations_whose_time_is_over_are_stamped_and_counted() {
     let db = TestDatabase::create();
     let (ports, staff, organization) = ready(&db).await;
-    for (text, end) in [
-        ("BEFORE", 29),
-        ("ATTHAT", 30),
-        ("LATERR", 31),
-        ("REVKED", 29),
-        ("ACCPTD", 29),
-    ] {
+    for (text, end) in [("BEFORE", 29), ("ATTHAT", 30), ("LATERR", 31), ("REVKED", 29), ("ACCPTD", 29)] {
         let mut new = a_membership(staff, organization, text);
         new.invitation.expires_at = at(end);
         ports.given_membership(new).await;
@@ -765,30 +603,16 @@ async fn pending_invitations_whose_time_is_over_are_stamped_and_counted() {
     db.execute("UPDATE invitations SET status = 'revoked' WHERE code = 'REVKED'");
     ports.given_member("colleague", Some("ACCPTD")).await;
 
-    assert_eq!(
-        ports.memberships.expire_invitations(at(30)).await.expect("runs"),
-        2
-    );
+    assert_eq!(ports.memberships.expire_invitations(at(30)).await.expect("runs"), 2);
 
     let statuses = db.rows("SELECT code, status FROM invitations ORDER BY code");
-    let expected = [
-        "(ACCPTD,accepted)",
-        "(ATTHAT,expired)",
-        "(BEFORE,expired)",
-        "(LATERR,pending)",
-        "(REVKED,revoked)",
-    ];
+    let expected =
+        ["(ACCPTD,accepted)", "(ATTHAT,expired)", "(BEFORE,expired)", "(LATERR,pending)", "(REVKED,revoked)"];
     assert_eq!(statuses, expected);
-    let stamped = format!(
-        "invitations WHERE status = 'expired' AND updated_at = '{}'",
-        at(30).to_rfc3339()
-    );
+    let stamped = format!("invitations WHERE status = 'expired' AND updated_at = '{}'", at(30).to_rfc3339());
     assert_eq!(count(&db, &stamped), 2);
     let before = everything(&db);
-    assert_eq!(
-        ports.memberships.expire_invitations(at(30)).await.expect("runs"),
-        0
-    );
+    assert_eq!(ports.memberships.expire_invitations(at(30)).await.expect("runs"), 0);
     assert_eq!(everything(&db), before);
 }
 
@@ -800,10 +624,7 @@ async fn no_row_can_tie_a_membership_to_a_team_of_another_organization() {
     let (ports, staff, organization) = ready(&db).await;
     let elsewhere = ports.given_organization(staff, "South").await;
     let foreign = ports.given_team(staff, elsewhere, "Day shift").await;
-    let member = ports
-        .given_membership(a_membership(staff, organization, "AAAA22"))
-        .await
-        .membership;
+    let member = ports.given_membership(a_membership(staff, organization, "AAAA22")).await.membership;
     let before = everything(&db);
     for (table, time) in [("team_memberships", "joined_at"), ("team_admins", "created_at")] {
         for claimed in [organization, elsewhere] {
@@ -813,10 +634,7 @@ async fn no_row_can_tie_a_membership_to_a_team_of_another_organization() {
                 member.id
             ));
             let refused = refused.expect_err("whichever organization the row claims");
-            assert!(
-                refused.contains(&format!("{table}_organization_id_")),
-                "{refused}"
-            );
+            assert!(refused.contains(&format!("{table}_organization_id_")), "{refused}");
         }
     }
     assert_eq!(everything(&db), before);
@@ -839,9 +657,7 @@ async fn no_invitation_can_belong_to_another_organization_than_its_membership() 
 async fn no_membership_can_be_active_without_a_user_or_pending_with_one() {
     let db = TestDatabase::create();
     let (ports, staff, organization) = ready(&db).await;
-    ports
-        .given_membership(a_membership(staff, organization, "AAAA22"))
-        .await;
+    ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     for change in [
         "status = 'active'".to_owned(),
         format!("user_id = '{staff}'"),
@@ -849,9 +665,7 @@ async fn no_membership_can_be_active_without_a_user_or_pending_with_one() {
         "deactivated_at = now()".to_owned(),
         "status = 'gone'".to_owned(),
     ] {
-        let refused = db
-            .try_execute(&format!("UPDATE memberships SET {change}"))
-            .expect_err(&change);
+        let refused = db.try_execute(&format!("UPDATE memberships SET {change}")).expect_err(&change);
         assert!(refused.contains("check constraint"), "{change}: {refused}");
     }
 }

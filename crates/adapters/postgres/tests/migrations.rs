@@ -35,11 +35,7 @@ fn all_steps_apply_to_an_empty_database_can_be_undone_and_apply_again() {
     assert_eq!(tables(&db), Vec::<String>::new());
     let left = "SELECT extname FROM pg_extension WHERE extname <> 'plpgsql' \
          UNION ALL SELECT proname FROM pg_proc WHERE proname = 'refuse_change'";
-    assert_eq!(
-        db.rows(left),
-        Vec::<String>::new(),
-        "functions and extensions are undone, too"
-    );
+    assert_eq!(db.rows(left), Vec::<String>::new(), "functions and extensions are undone, too");
 
     assert_eq!(migrate(db.url()).expect("migrates again"), steps);
     assert_eq!((tables(&db), constraints(&db), indexes(&db)), made);
@@ -55,14 +51,9 @@ fn migrating_a_current_database_does_nothing() {
 fn an_empty_database_is_older_and_lacks_all_steps() {
     let db = TestDatabase::create_empty();
     let state = schema_state(db.url()).expect("compares");
-    assert!(
-        matches!(&state, SchemaState::Older(missing) if !missing.is_empty()),
-        "{state:?}"
-    );
+    assert!(matches!(&state, SchemaState::Older(missing) if !missing.is_empty()), "{state:?}");
     let applied = migrate(db.url()).expect("migrates");
-    let SchemaState::Older(missing) = state else {
-        panic!("checked above")
-    };
+    let SchemaState::Older(missing) = state else { panic!("checked above") };
     assert_eq!(missing.len(), applied.len());
     assert_eq!(schema_state(db.url()).expect("compares"), SchemaState::Current);
 }
@@ -92,20 +83,10 @@ fn a_server_that_is_away_is_told_from_a_step_that_fails() {
     let db = TestDatabase::create_empty();
     db.allow_connections(false);
     let away = migrate(db.url()).expect_err("nobody may connect");
-    assert!(
-        matches!(away, adapter_postgres::MigrationError::Unreachable(_)),
-        "{away:?}"
-    );
+    assert!(matches!(away, adapter_postgres::MigrationError::Unreachable(_)), "{away:?}");
     db.allow_connections(true);
     db.execute("CREATE TABLE users ()");
     let failed = migrate(db.url()).expect_err("the table is there already");
-    assert!(
-        matches!(failed, adapter_postgres::MigrationError::Failed(_)),
-        "{failed:?}"
-    );
-    assert_eq!(
-        tables(&db),
-        Vec::<String>::new(),
-        "a step that fails leaves nothing behind"
-    );
+    assert!(matches!(failed, adapter_postgres::MigrationError::Failed(_)), "{failed:?}");
+    assert_eq!(tables(&db), Vec::<String>::new(), "a step that fails leaves nothing behind");
 }

@@ -34,11 +34,7 @@ async fn an_organization_and_its_audit_row_are_stored_whole() {
     };
     let audits = [audit_of(staff, &full), audit_of(staff, &plain)];
     for (organization, audit) in [&full, &plain].into_iter().zip(audits.clone()) {
-        ports
-            .organizations
-            .insert(organization.clone(), audit)
-            .await
-            .expect("it is new");
+        ports.organizations.insert(organization.clone(), audit).await.expect("it is new");
     }
     let stored = ports.json(ORGANIZATIONS).await;
     let expected = [
@@ -68,16 +64,9 @@ async fn a_folder_of_another_organization_is_refused_and_nothing_is_written() {
     let before = everything(&db);
     let same_folder = an_organization("north");
     let audit = audit_of(staff, &same_folder);
-    let refused = ports
-        .organizations
-        .insert(same_folder, audit)
-        .await
-        .expect_err("the folder is in use");
+    let refused = ports.organizations.insert(same_folder, audit).await.expect_err("the folder is in use");
     assert!(matches!(refused, OrgError::FolderTaken(_)), "{refused:?}");
-    assert_eq!(
-        fields_of(&refused),
-        [("s3_integrations_folder".to_owned(), "taken")]
-    );
+    assert_eq!(fields_of(&refused), [("s3_integrations_folder".to_owned(), "taken")]);
     assert_eq!(everything(&db), before);
 }
 
@@ -87,16 +76,9 @@ async fn two_organizations_may_have_one_name() {
     let ports = Ports::over(&db);
     let staff = ports.given_staff().await;
     ports.given_organization(staff, "North").await;
-    let namesake = Organization {
-        name: an_organization("North").name,
-        ..an_organization("Elsewhere")
-    };
+    let namesake = Organization { name: an_organization("North").name, ..an_organization("Elsewhere") };
     let audit = audit_of(staff, &namesake);
-    ports
-        .organizations
-        .insert(namesake, audit)
-        .await
-        .expect("names need not differ");
+    ports.organizations.insert(namesake, audit).await.expect("names need not differ");
 }
 
 #[tokio::test]
@@ -106,10 +88,7 @@ async fn without_its_audit_row_a_write_does_not_happen() {
     let organization = an_organization("North");
     let audit = audit_of(UserId::new(next_id()), &organization);
     let failed = ports.organizations.insert(organization, audit).await;
-    assert!(
-        matches!(failed, Err(OrgError::Storage(_))),
-        "the actor does not exist: {failed:?}"
-    );
+    assert!(matches!(failed, Err(OrgError::Storage(_))), "the actor does not exist: {failed:?}");
     assert_eq!(everything(&db), Vec::<String>::new());
 }
 
@@ -129,18 +108,11 @@ async fn the_audit_trail_can_only_grow() {
         "INSERT INTO audit_log SELECT * FROM audit_log ON CONFLICT (id) DO UPDATE SET action = 'none'",
     ] {
         let refused = db.try_execute(forbidden).expect_err(forbidden);
-        assert!(
-            refused.contains("audit_log is append-only"),
-            "{forbidden}: {refused}"
-        );
+        assert!(refused.contains("audit_log is append-only"), "{forbidden}: {refused}");
         assert_eq!(everything(&db), before, "{forbidden}");
     }
     let team = common::a_team(organization, "Night shift");
-    ports
-        .teams
-        .insert(team.clone(), team_audit(staff, &team))
-        .await
-        .expect("more can be added");
+    ports.teams.insert(team.clone(), team_audit(staff, &team)).await.expect("more can be added");
     assert_eq!(ports.audit_rows().await.len(), 2);
 }
 
@@ -150,8 +122,6 @@ async fn what_happened_stays_when_somebody_would_remove_the_actor() {
     let ports = Ports::over(&db);
     let staff = ports.given_staff().await;
     ports.given_organization(staff, "North").await;
-    let refused = db
-        .try_execute("DELETE FROM users")
-        .expect_err("the trail names the actor");
+    let refused = db.try_execute("DELETE FROM users").expect_err("the trail names the actor");
     assert!(refused.contains("audit_log_actor_id_fkey"), "{refused}");
 }

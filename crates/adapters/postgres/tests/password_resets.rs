@@ -27,10 +27,7 @@ async fn a_request_is_read_back_whole_by_its_token() {
     let (user, _) = ports.given_user("zoe@example.org").await;
     let reset = a_reset(user.id, at(20));
     ports.resets.insert(reset.clone()).await.expect("inserts");
-    assert_eq!(
-        ports.resets.find(&reset.token).await.expect("looked up"),
-        Some(reset)
-    );
+    assert_eq!(ports.resets.find(&reset.token).await.expect("looked up"), Some(reset));
     assert_eq!(ports.resets.find(&token()).await.expect("looked up"), None);
 }
 
@@ -39,20 +36,11 @@ async fn used_and_expired_requests_are_found_too() {
     let db = TestDatabase::create();
     let ports = Ports::over(&db);
     let (user, _) = ports.given_user("zoe@example.org").await;
-    let spent = PasswordReset {
-        used_at: Some(at(21)),
-        ..a_reset(user.id, at(20))
-    };
-    let expired = PasswordReset {
-        expires_at: at(20),
-        ..a_reset(user.id, at(20))
-    };
+    let spent = PasswordReset { used_at: Some(at(21)), ..a_reset(user.id, at(20)) };
+    let expired = PasswordReset { expires_at: at(20), ..a_reset(user.id, at(20)) };
     for reset in [spent, expired] {
         ports.resets.insert(reset.clone()).await.expect("inserts");
-        assert_eq!(
-            ports.resets.find(&reset.token).await.expect("looked up"),
-            Some(reset)
-        );
+        assert_eq!(ports.resets.find(&reset.token).await.expect("looked up"), Some(reset));
     }
 }
 
@@ -62,32 +50,20 @@ async fn a_new_request_ends_the_earlier_ones_of_the_same_user() {
     let ports = Ports::over(&db);
     let (user, _) = ports.given_user("zoe@example.org").await;
     let (other, _) = ports.given_user("somebody-else").await;
-    let spent = PasswordReset {
-        used_at: Some(at(19)),
-        ..a_reset(user.id, at(18))
-    };
+    let spent = PasswordReset { used_at: Some(at(19)), ..a_reset(user.id, at(18)) };
     let earlier = a_reset(user.id, at(20));
     let of_another = a_reset(other.id, at(20));
     let newest = a_reset(user.id, at(25));
     for reset in [&spent, &earlier, &of_another, &newest] {
         ports.resets.insert(reset.clone()).await.expect("inserts");
     }
-    let ended = PasswordReset {
-        used_at: Some(at(25)),
-        ..earlier
-    };
+    let ended = PasswordReset { used_at: Some(at(25)), ..earlier };
     for expected in [spent, ended.clone(), of_another, newest] {
         let found = ports.resets.find(&expected.token).await.expect("looked up");
         assert_eq!(found, Some(expected));
     }
-    let refused = ports
-        .users
-        .update_password(by_reset(&ended, &a_session(user.id, at(26))))
-        .await;
-    assert!(
-        matches!(refused, Err(UserError::ResetTokenNotUsable)),
-        "{refused:?}"
-    );
+    let refused = ports.users.update_password(by_reset(&ended, &a_session(user.id, at(26)))).await;
+    assert!(matches!(refused, Err(UserError::ResetTokenNotUsable)), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -111,20 +87,12 @@ async fn a_reset_stores_the_password_uses_the_link_up_and_leaves_only_the_new_se
     let ports = Ports::over(&db);
     let (user, first) = ports.given_user("zoe@example.org").await;
     let (_, of_another) = ports.given_user("somebody-else").await;
-    ports
-        .sessions
-        .open(a_session(user.id, at(11)), 10)
-        .await
-        .expect("opens");
+    ports.sessions.open(a_session(user.id, at(11)), 10).await.expect("opens");
     let reset = a_reset(user.id, at(20));
     ports.resets.insert(reset.clone()).await.expect("inserts");
 
     let session = a_session(user.id, at(30));
-    let account = ports
-        .users
-        .update_password(by_reset(&reset, &session))
-        .await
-        .expect("the link is good");
+    let account = ports.users.update_password(by_reset(&reset, &session)).await.expect("the link is good");
 
     let expected = Account {
         user: User {
@@ -140,28 +108,11 @@ async fn a_reset_stores_the_password_uses_the_link_up_and_leaves_only_the_new_se
     assert_eq!(found, Some((session, expected)));
     assert_eq!(ports.sessions.find(&first.client).await.expect("looked up"), None);
     assert_eq!(count(&db, &format!("sessions WHERE user_id = '{}'", user.id)), 1);
-    assert!(
-        ports
-            .sessions
-            .find(&of_another.client)
-            .await
-            .expect("looked up")
-            .is_some()
-    );
-    let stored = ports
-        .users
-        .find_credentials(&login("zoe@example.org"))
-        .await
-        .expect("looked up");
+    assert!(ports.sessions.find(&of_another.client).await.expect("looked up").is_some());
+    let stored = ports.users.find_credentials(&login("zoe@example.org")).await.expect("looked up");
     assert_eq!(stored.expect("there").password_hash, Some(hash("second hash")));
-    let spent = PasswordReset {
-        used_at: Some(at(30)),
-        ..reset
-    };
-    assert_eq!(
-        ports.resets.find(&spent.token).await.expect("looked up"),
-        Some(spent)
-    );
+    let spent = PasswordReset { used_at: Some(at(30)), ..reset };
+    assert_eq!(ports.resets.find(&spent.token).await.expect("looked up"), Some(spent));
 }
 
 #[tokio::test]
@@ -177,14 +128,8 @@ async fn a_link_works_once() {
         .await
         .expect("the link is good");
     let before = everything(&db);
-    let refused = ports
-        .users
-        .update_password(by_reset(&reset, &a_session(user.id, at(31))))
-        .await;
-    assert!(
-        matches!(refused, Err(UserError::ResetTokenNotUsable)),
-        "{refused:?}"
-    );
+    let refused = ports.users.update_password(by_reset(&reset, &a_session(user.id, at(31)))).await;
+    assert!(matches!(refused, Err(UserError::ResetTokenNotUsable)), "{refused:?}");
     assert_eq!(everything(&db), before);
 }
 
@@ -195,20 +140,11 @@ async fn an_expired_or_unknown_link_changes_nothing() {
     let (user, _) = ports.given_user("zoe@example.org").await;
     let reset = a_reset(user.id, at(20));
     ports.resets.insert(reset.clone()).await.expect("inserts");
-    let unknown = PasswordReset {
-        id: PasswordResetId::new(next_id()),
-        ..reset.clone()
-    };
+    let unknown = PasswordReset { id: PasswordResetId::new(next_id()), ..reset.clone() };
     let before = everything(&db);
     for (reset, minute) in [(&reset, 80), (&unknown, 30)] {
-        let refused = ports
-            .users
-            .update_password(by_reset(reset, &a_session(user.id, at(minute))))
-            .await;
-        assert!(
-            matches!(refused, Err(UserError::ResetTokenNotUsable)),
-            "{refused:?}"
-        );
+        let refused = ports.users.update_password(by_reset(reset, &a_session(user.id, at(minute)))).await;
+        assert!(matches!(refused, Err(UserError::ResetTokenNotUsable)), "{refused:?}");
         assert_eq!(everything(&db), before);
     }
 }
@@ -222,10 +158,7 @@ async fn the_link_of_somebody_who_is_deleted_changes_nothing() {
     ports.resets.insert(reset.clone()).await.expect("inserts");
     ports.users.delete(user.id, at(25)).await.expect("deletes");
     let before = everything(&db);
-    let refused = ports
-        .users
-        .update_password(by_reset(&reset, &a_session(user.id, at(30))))
-        .await;
+    let refused = ports.users.update_password(by_reset(&reset, &a_session(user.id, at(30)))).await;
     assert!(matches!(refused, Err(UserError::NotSignedIn)), "{refused:?}");
     assert_eq!(everything(&db), before);
 }
@@ -245,24 +178,14 @@ async fn an_update_of_the_account_can_use_a_link_as_well() {
     };
     let session = a_session(user.id, at(30));
     let update = by_reset(&reset, &session);
-    let account = ports
-        .users
-        .update(user.id, edit("es"), Some(update))
-        .await
-        .expect("the link is good");
-    assert_eq!(
-        (account.user.language.as_str(), account.user.must_change_password),
-        ("es", false)
-    );
+    let account = ports.users.update(user.id, edit("es"), Some(update)).await.expect("the link is good");
+    assert_eq!((account.user.language.as_str(), account.user.must_change_password), ("es", false));
     assert_eq!(ports.account_of(&session).await, account);
     assert_eq!(ports.sessions.find(&first.client).await.expect("looked up"), None);
     let before = everything(&db);
     let again = by_reset(&reset, &a_session(user.id, at(31)));
     let refused = ports.users.update(user.id, edit("fr"), Some(again)).await;
-    assert!(
-        matches!(refused, Err(UserError::ResetTokenNotUsable)),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(UserError::ResetTokenNotUsable)), "{refused:?}");
     assert_eq!(everything(&db), before, "the edit is rolled back, too");
 }
 
@@ -280,11 +203,7 @@ async fn of_two_uses_of_a_link_at_once_exactly_one_wins() {
             async move { (session, ports.users.update_password(update).await) }
         });
         let results = all_at_once(attempts).await;
-        assert_eq!(
-            results.iter().filter(|(_, result)| result.is_ok()).count(),
-            1,
-            "{results:?}"
-        );
+        assert_eq!(results.iter().filter(|(_, result)| result.is_ok()).count(), 1, "{results:?}");
         for (session, result) in &results {
             let is_refused = matches!(result, Err(UserError::ResetTokenNotUsable));
             assert!(result.is_ok() || is_refused, "{result:?}");

@@ -94,9 +94,7 @@ async fn a_panic_in_a_closure_reaches_the_caller_and_leaves_the_pool_usable() {
         assert_eq!((pg.load().in_use(), pg.load().waiting()), (0, 0));
     }
     // The same key: this would wait for a transaction that was left open, and fail after one that was committed.
-    pg.write(|connection| batch(connection, INSERT))
-        .await
-        .expect("nothing is left of the panics");
+    pg.write(|connection| batch(connection, INSERT)).await.expect("nothing is left of the panics");
     assert_eq!(count(&db, "organizations"), 1);
     assert_eq!(connections(&db, "state LIKE 'idle in transaction%'"), 0);
 }
@@ -134,9 +132,7 @@ async fn an_error_of_the_closure_rolls_back_and_keeps_the_connection() {
     assert!(matches!(failed, Err(PgError::Sql(_))), "{failed:?}");
     assert_eq!(count(&db, "organizations"), 0);
 
-    pg.write(|connection| batch(connection, INSERT))
-        .await
-        .expect("the connection is fine");
+    pg.write(|connection| batch(connection, INSERT)).await.expect("the connection is fine");
     assert_eq!(count(&db, "organizations"), 1);
     assert_eq!(pid(pg).await, first, "no new connection was needed");
 }
@@ -150,10 +146,7 @@ async fn a_write_is_committed_even_if_the_request_has_given_up() {
     held.abort();
     assert!(held.await.expect_err("given up").is_cancelled());
     let full = pg.ping().await;
-    assert!(
-        matches!(full, Err(PgError::Unavailable(_))),
-        "its connection is still in use: {full:?}"
-    );
+    assert!(matches!(full, Err(PgError::Unavailable(_))), "its connection is still in use: {full:?}");
     go_on.send(()).expect("the closure waits");
     until(|| pg.load().in_use() == 0).await;
     assert_eq!(count(&db, "organizations"), 1);
@@ -169,9 +162,7 @@ async fn statements_are_counted() {
     let load = pg.load();
     pg.ping().await.expect("the database is there");
     assert_eq!(load.statements(), 1, "what sets a connection up is not counted");
-    pg.write(|connection| batch(connection, INSERT))
-        .await
-        .expect("writes");
+    pg.write(|connection| batch(connection, INSERT)).await.expect("writes");
     assert_eq!(load.statements(), 4, "BEGIN, the statement, COMMIT");
 }
 
@@ -237,9 +228,7 @@ async fn closing_turns_away_who_waits_and_who_comes_and_lets_what_is_under_way_f
 async fn a_statement_that_takes_too_long_is_unavailable_and_rolled_back() {
     let db = TestDatabase::create();
     let pg = pool(&db, 1, 5_000, 200);
-    let read = pg
-        .read(|connection| batch(connection, "SELECT pg_sleep(30)"))
-        .await;
+    let read = pg.read(|connection| batch(connection, "SELECT pg_sleep(30)")).await;
     assert!(matches!(read, Err(PgError::Unavailable(_))), "{read:?}");
     let write = pg.write(|connection| {
         batch(connection, INSERT)?;
@@ -274,10 +263,7 @@ async fn a_restart_fails_the_requests_under_way_and_no_later_one() {
     let under_way: Vec<_> = (0..3)
         .map(|_| {
             let pg = pg.clone();
-            tokio::spawn(async move {
-                pg.write(|connection| batch(connection, "SELECT pg_sleep(30)"))
-                    .await
-            })
+            tokio::spawn(async move { pg.write(|connection| batch(connection, "SELECT pg_sleep(30)")).await })
         })
         .collect();
     until(|| connections(&db, "query LIKE '%pg_sleep%' AND state = 'active'") == 3).await;
@@ -321,14 +307,9 @@ async fn a_write_that_loses_its_connection_is_unavailable_and_not_half_done() {
     until(|| connections(&db, "true") == 0).await;
     go_on.send(()).expect("the closure waits");
     let lost = held.await.expect("no panic");
-    assert!(
-        matches!(lost, Err(PgError::Unavailable(_))),
-        "COMMIT cannot be sent: {lost:?}"
-    );
+    assert!(matches!(lost, Err(PgError::Unavailable(_))), "COMMIT cannot be sent: {lost:?}");
     assert_eq!(count(&db, "organizations"), 0);
-    pg.write(|connection| batch(connection, INSERT))
-        .await
-        .expect("the next one works");
+    pg.write(|connection| batch(connection, INSERT)).await.expect("the next one works");
 }
 
 /// Pings until it works; the end of the test run is the time-out.
@@ -362,21 +343,11 @@ async fn while_the_database_is_away_requests_are_unavailable_in_time_and_it_reco
     }
     let registration = a_registration(&a_user("newcomer"), None);
     let refused = ports.users.register(registration).await;
-    assert!(
-        matches!(refused, Err(UserError::Storage(StorageError::Unavailable(_)))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(UserError::Storage(StorageError::Unavailable(_)))), "{refused:?}");
 
     db.allow_connections(true);
     until_it_recovers(&ports.pg).await;
-    assert!(
-        ports
-            .sessions
-            .find(&session.client)
-            .await
-            .expect("it is back")
-            .is_some()
-    );
+    assert!(ports.sessions.find(&session.client).await.expect("it is back").is_some());
     assert_eq!(everything(&db), before);
     open_all(&ports.pg, 2).await;
 }
@@ -395,9 +366,7 @@ async fn a_database_that_is_away_at_the_start_may_come_later() {
     assert!(matches!(away, Err(PgError::Unavailable(_))), "{away:?}");
     db.allow_connections(true);
     until_it_recovers(&pg).await;
-    pg.write(|connection| batch(connection, INSERT))
-        .await
-        .expect("it is there");
+    pg.write(|connection| batch(connection, INSERT)).await.expect("it is there");
 }
 
 #[tokio::test]
@@ -408,27 +377,10 @@ async fn a_read_only_database_refuses_writes_and_answers_reads() {
     let before = everything(&db);
     db.make_read_only();
     let fresh = Ports::over(&db);
-    assert!(
-        fresh
-            .sessions
-            .find(&session.client)
-            .await
-            .expect("reads work")
-            .is_some()
-    );
-    let refused = fresh
-        .users
-        .register(a_registration(&a_user("newcomer"), None))
-        .await;
+    assert!(fresh.sessions.find(&session.client).await.expect("reads work").is_some());
+    let refused = fresh.users.register(a_registration(&a_user("newcomer"), None)).await;
     assert!(matches!(refused, Err(UserError::Storage(_))), "{refused:?}");
-    assert!(
-        fresh
-            .sessions
-            .find(&session.client)
-            .await
-            .expect("reads still work")
-            .is_some()
-    );
+    assert!(fresh.sessions.find(&session.client).await.expect("reads still work").is_some());
     assert_eq!(everything(&db), before);
 }
 
@@ -448,14 +400,7 @@ async fn a_session_looked_up_many_times_is_prepared_once() {
     let (_, session) = Ports::over(&db).given_user("forklift-fan").await;
     let ports = Ports::on(pool(&db, 1, 5_000, 5_000));
     for _ in 0..20 {
-        assert!(
-            ports
-                .sessions
-                .find(&session.client)
-                .await
-                .expect("looked up")
-                .is_some()
-        );
+        assert!(ports.sessions.find(&session.client).await.expect("looked up").is_some());
     }
     let prepared = ports.pg.read(|connection| -> Outcome<Vec<Prepared>> {
         let query = "SELECT statement, generic_plans + custom_plans AS uses FROM pg_prepared_statements \
@@ -463,9 +408,7 @@ async fn a_session_looked_up_many_times_is_prepared_once() {
         Ok(diesel::sql_query(query).load(connection)?)
     });
     let prepared = prepared.await.expect("the same connection answers");
-    let [only] = prepared.as_slice() else {
-        panic!("prepared {} times", prepared.len())
-    };
+    let [only] = prepared.as_slice() else { panic!("prepared {} times", prepared.len()) };
     assert!(only.statement.contains("s.client_id = $1"), "{}", only.statement);
     assert_eq!(only.uses, 20);
 }

@@ -29,17 +29,12 @@ async fn a_team_and_its_audit_row_are_stored_whole() {
     let staff = ports.given_staff().await;
     let organization = ports.given_organization(staff, "North").await;
     let live = a_team(organization, "Équipe de nuit");
-    let deleted = Team {
-        deleted_at: Some(at(9)),
-        ..a_team(organization, "Équipe de nuit")
-    };
+    let deleted = Team { deleted_at: Some(at(9)), ..a_team(organization, "Équipe de nuit") };
     let audits = [team_audit(staff, &live), team_audit(staff, &deleted)];
     for (team, audit) in [&live, &deleted].into_iter().zip(audits.clone()) {
         ports.teams.insert(team.clone(), audit).await.expect("it is new");
     }
-    let stored = ports
-        .json("SELECT to_jsonb(t) AS value FROM teams t ORDER BY id")
-        .await;
+    let stored = ports.json("SELECT to_jsonb(t) AS value FROM teams t ORDER BY id").await;
     assert_eq!(stored, [team_json(&live), team_json(&deleted)]);
     assert_eq!(ports.audit_rows().await[1..], audits.each_ref().map(audit_json));
 }
@@ -102,10 +97,7 @@ async fn a_team_of_no_organization_is_not_found_and_nothing_is_written() {
     let team = a_team(OrgId::new(next_id()), "Night shift");
     let refused = ports.teams.insert(team.clone(), team_audit(staff, &team)).await;
     let refused = refused.expect_err("there is no such organization");
-    assert!(
-        matches!(refused, TeamError::Refused(Refusal::NotFound)),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, TeamError::Refused(Refusal::NotFound)), "{refused:?}");
     assert_eq!(refused.kind(), ErrorKind::NotFound);
     assert_eq!(everything(&db), before);
 }

@@ -57,23 +57,13 @@ async fn a_sign_up_writes_user_membership_invitation_and_session() {
     let user = a_user("Zoe.van.Dijk");
     let registration = a_registration(&user, Some("AAAA22"));
     let session = registration.session.clone();
-    let account = ports
-        .users
-        .register(registration)
-        .await
-        .expect("the code is good");
+    let account = ports.users.register(registration).await.expect("the code is good");
 
-    let expected = Account {
-        user: user.clone(),
-        memberships: vec![brief_of(&view.membership, "North")],
-    };
+    let expected = Account { user: user.clone(), memberships: vec![brief_of(&view.membership, "North")] };
     assert_eq!(account, expected);
     let found = ports.sessions.find(&session.client).await.expect("looked up");
     assert_eq!(found, Some((session, expected)));
-    assert_eq!(
-        ports.users.find(user.id).await.expect("looked up"),
-        Some(user.clone())
-    );
+    assert_eq!(ports.users.find(user.id).await.expect("looked up"), Some(user.clone()));
     assert_eq!(hash_of(&ports, user.id).await, Some(hash("first hash")));
     let invitation = ports
         .json(
@@ -95,15 +85,8 @@ async fn a_sign_up_without_a_code_writes_user_and_session() {
     let user = a_user("zoe@example.org");
     let registration = a_registration(&user, None);
     let session = registration.session.clone();
-    let account = ports
-        .users
-        .register(registration)
-        .await
-        .expect("no code is needed");
-    let expected = Account {
-        user,
-        memberships: vec![],
-    };
+    let account = ports.users.register(registration).await.expect("no code is needed");
+    let expected = Account { user, memberships: vec![] };
     assert_eq!(account, expected);
     let found = ports.sessions.find(&session.client).await.expect("looked up");
     assert_eq!(found, Some((session, expected)));
@@ -119,9 +102,7 @@ async fn unknown_used_revoked_and_expired_codes_sign_nobody_up_and_write_nothing
     over.invitation.expires_at = at(10);
     ports.given_membership(over).await;
     for code in ["REVKED", "STAMPD", "ACCPTD"] {
-        ports
-            .given_membership(a_membership(staff, organization, code))
-            .await;
+        ports.given_membership(a_membership(staff, organization, code)).await;
     }
     db.execute(
         "UPDATE invitations SET status = 'revoked', revoked_at = now() WHERE code = 'REVKED'; \
@@ -134,10 +115,7 @@ async fn unknown_used_revoked_and_expired_codes_sign_nobody_up_and_write_nothing
         let registration = a_registration(&user, Some(code));
         assert_eq!(registration.session.created_at, at(10), "the very end of EXPIRD");
         let refused = ports.users.register(registration).await.expect_err(code);
-        assert!(
-            matches!(refused, UserError::InvitationNotUsable),
-            "{code}: {refused:?}"
-        );
+        assert!(matches!(refused, UserError::InvitationNotUsable), "{code}: {refused:?}");
         assert_eq!(everything(&db), before, "{code}");
     }
 }
@@ -148,17 +126,12 @@ async fn the_code_of_a_membership_that_has_ended_signs_nobody_up() {
     let ports = Ports::over(&db);
     let staff = ports.given_staff().await;
     let organization = ports.given_organization(staff, "North").await;
-    ports
-        .given_membership(a_membership(staff, organization, "AAAA22"))
-        .await;
+    ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     db.execute("UPDATE memberships SET status = 'deactivated', deactivated_at = now()");
     let before = everything(&db);
     let registration = a_registration(&a_user("newcomer"), Some("AAAA22"));
     let refused = ports.users.register(registration).await;
-    assert!(
-        matches!(refused, Err(UserError::InvitationNotUsable)),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(UserError::InvitationNotUsable)), "{refused:?}");
     assert_eq!(everything(&db), before);
 }
 
@@ -168,9 +141,7 @@ async fn of_eight_sign_ups_with_one_code_exactly_one_succeeds_and_the_others_lea
     let ports = Ports::over(&db);
     let staff = ports.given_staff().await;
     let organization = ports.given_organization(staff, "North").await;
-    ports
-        .given_membership(a_membership(staff, organization, "AAAA22"))
-        .await;
+    ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     let sign_ups = (0..8).map(|n| {
         let ports = ports.clone();
         let registration = a_registration(&a_user(&format!("newcomer-{n}")), Some("AAAA22"));
@@ -179,27 +150,15 @@ async fn of_eight_sign_ups_with_one_code_exactly_one_succeeds_and_the_others_lea
     let (done, refused): (Vec<_>, Vec<_>) = all_at_once(sign_ups).await.into_iter().partition(Result::is_ok);
     assert_eq!((done.len(), refused.len()), (1, 7));
     for result in refused {
-        assert!(
-            matches!(result, Err(UserError::InvitationNotUsable)),
-            "{result:?}"
-        );
+        assert!(matches!(result, Err(UserError::InvitationNotUsable)), "{result:?}");
     }
     let winner = done.into_iter().next().expect("one").expect("it succeeded");
     assert_eq!(count(&db, "users WHERE staff_role IS NULL"), 1);
-    assert_eq!(
-        count(&db, &format!("sessions WHERE user_id = '{}'", winner.user.id)),
-        1
-    );
+    assert_eq!(count(&db, &format!("sessions WHERE user_id = '{}'", winner.user.id)), 1);
     assert_eq!(count(&db, "sessions"), 1);
-    let taken = format!(
-        "memberships WHERE user_id = '{}' AND status = 'active'",
-        winner.user.id
-    );
+    let taken = format!("memberships WHERE user_id = '{}' AND status = 'active'", winner.user.id);
     assert_eq!(count(&db, &taken), 1);
-    let accepted = format!(
-        "invitations WHERE accepted_by = '{}' AND status = 'accepted'",
-        winner.user.id
-    );
+    let accepted = format!("invitations WHERE accepted_by = '{}' AND status = 'accepted'", winner.user.id);
     assert_eq!(count(&db, &accepted), 1);
 }
 
@@ -226,36 +185,17 @@ async fn a_name_or_address_in_use_signs_nobody_up_and_leaves_the_code_usable() {
     let ports = Ports::over(&db);
     let staff = ports.given_staff().await;
     let organization = ports.given_organization(staff, "North").await;
-    ports
-        .given_membership(a_membership(staff, organization, "AAAA22"))
-        .await;
+    ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     ports.given_user("Somebody").await;
     ports.given_user("else@example.org").await;
-    let with_address = User {
-        email: EmailAddress::parse("third@example.org").ok(),
-        ..a_user("the-third")
-    };
-    ports
-        .users
-        .register(a_registration(&with_address, None))
-        .await
-        .expect("all is new");
+    let with_address = User { email: EmailAddress::parse("third@example.org").ok(), ..a_user("the-third") };
+    ports.users.register(a_registration(&with_address, None)).await.expect("all is new");
     let before = everything(&db);
-    for name in [
-        "Somebody",
-        "sOMEBODY",
-        "else@example.org",
-        "Else@Example.org",
-        "third@example.org",
-    ] {
+    for name in ["Somebody", "sOMEBODY", "else@example.org", "Else@Example.org", "third@example.org"] {
         let registration = a_registration(&a_user(name), Some("AAAA22"));
         let refused = ports.users.register(registration).await.expect_err(name);
         assert!(matches!(refused, UserError::Taken(_)), "{name}: {refused:?}");
-        assert_eq!(
-            fields_of(&refused),
-            taken("username"),
-            "{name}: what was typed is the username"
-        );
+        assert_eq!(fields_of(&refused), taken("username"), "{name}: what was typed is the username");
         assert_eq!(everything(&db), before, "{name}");
     }
     ports.given_member("newcomer", Some("AAAA22")).await;
@@ -291,34 +231,15 @@ async fn credentials_are_found_by_username_or_address_in_any_case() {
         ("zoe@example.org", &by_address),
         ("ZOE@Example.Org", &by_address),
     ] {
-        let expected = StoredCredentials {
-            user: user.id,
-            password_hash: Some(hash("first hash")),
-            is_active: true,
-        };
-        let found = ports
-            .users
-            .find_credentials(&login(text))
-            .await
-            .expect("looked up");
+        let expected =
+            StoredCredentials { user: user.id, password_hash: Some(hash("first hash")), is_active: true };
+        let found = ports.users.find_credentials(&login(text)).await.expect("looked up");
         assert_eq!(found, Some(expected.clone()), "{text}");
-        let found = ports
-            .users
-            .find_credentials_by_id(user.id)
-            .await
-            .expect("looked up");
+        let found = ports.users.find_credentials_by_id(user.id).await.expect("looked up");
         assert_eq!(found, Some(expected));
     }
     for text in ["nobody-here", "nobody@example.org", "forklift_fan"] {
-        assert_eq!(
-            ports
-                .users
-                .find_credentials(&login(text))
-                .await
-                .expect("looked up"),
-            None,
-            "{text}"
-        );
+        assert_eq!(ports.users.find_credentials(&login(text)).await.expect("looked up"), None, "{text}");
     }
     let unknown = ports.users.find_credentials_by_id(UserId::new(next_id())).await;
     assert_eq!(unknown.expect("looked up"), None);
@@ -328,21 +249,10 @@ async fn credentials_are_found_by_username_or_address_in_any_case() {
 async fn somebody_with_a_username_and_an_address_is_found_by_both() {
     let db = TestDatabase::create();
     let ports = Ports::over(&db);
-    let user = User {
-        email: EmailAddress::parse("zoe@example.org").ok(),
-        ..a_user("forklift-fan")
-    };
-    ports
-        .users
-        .register(a_registration(&user, None))
-        .await
-        .expect("all is new");
+    let user = User { email: EmailAddress::parse("zoe@example.org").ok(), ..a_user("forklift-fan") };
+    ports.users.register(a_registration(&user, None)).await.expect("all is new");
     for text in ["forklift-fan", "zoe@example.org"] {
-        let found = ports
-            .users
-            .find_credentials(&login(text))
-            .await
-            .expect("looked up");
+        let found = ports.users.find_credentials(&login(text)).await.expect("looked up");
         assert_eq!(found.map(|credentials| credentials.user), Some(user.id), "{text}");
     }
 }
@@ -356,22 +266,11 @@ async fn locked_and_deleted_accounts_are_found_as_inactive() {
     db.execute("UPDATE users SET locked_at = now() WHERE username = 'locked-one'");
     ports.users.delete(deleted.id, at(60)).await.expect("deletes");
     for user in [&locked, &deleted] {
-        let expected = StoredCredentials {
-            user: user.id,
-            password_hash: Some(hash("first hash")),
-            is_active: false,
-        };
-        let found = ports
-            .users
-            .find_credentials(&login(user.uid()))
-            .await
-            .expect("looked up");
+        let expected =
+            StoredCredentials { user: user.id, password_hash: Some(hash("first hash")), is_active: false };
+        let found = ports.users.find_credentials(&login(user.uid())).await.expect("looked up");
         assert_eq!(found, Some(expected.clone()));
-        let found = ports
-            .users
-            .find_credentials_by_id(user.id)
-            .await
-            .expect("looked up");
+        let found = ports.users.find_credentials_by_id(user.id).await.expect("looked up");
         assert_eq!(found, Some(expected));
     }
 }
@@ -382,16 +281,8 @@ async fn somebody_without_a_password_has_credentials_without_a_hash() {
     let ports = Ports::over(&db);
     let (user, _) = ports.given_user("sso-only").await;
     db.execute("UPDATE users SET password_hash = NULL");
-    let found = ports
-        .users
-        .find_credentials(&login("sso-only"))
-        .await
-        .expect("looked up");
-    let expected = StoredCredentials {
-        user: user.id,
-        password_hash: None,
-        is_active: true,
-    };
+    let found = ports.users.find_credentials(&login("sso-only")).await.expect("looked up");
+    let expected = StoredCredentials { user: user.id, password_hash: None, is_active: true };
     assert_eq!(found, Some(expected));
 }
 
@@ -403,23 +294,13 @@ async fn a_locked_user_is_found_and_a_deleted_or_unknown_one_is_not() {
         locked_at: Some(at(5)),
         staff_role: Some(StaffRole::Employee),
         last_sign_in_at: None,
-        former_uid: Some(FormerUid {
-            uid: "Old.Name".into(),
-            changed_at: at(4),
-        }),
+        former_uid: Some(FormerUid { uid: "Old.Name".into(), changed_at: at(4) }),
         ..a_user("locked-one")
     };
-    ports
-        .users
-        .register(a_registration(&locked, None))
-        .await
-        .expect("all is new");
+    ports.users.register(a_registration(&locked, None)).await.expect("all is new");
     let (deleted, _) = ports.given_user("deleted-one").await;
     ports.users.delete(deleted.id, at(60)).await.expect("deletes");
-    assert_eq!(
-        ports.users.find(locked.id).await.expect("looked up"),
-        Some(locked)
-    );
+    assert_eq!(ports.users.find(locked.id).await.expect("looked up"), Some(locked));
     for id in [deleted.id, UserId::new(next_id())] {
         assert_eq!(ports.users.find(id).await.expect("looked up"), None);
     }
@@ -457,9 +338,7 @@ async fn only_a_pending_code_before_its_end_is_usable() {
     let staff = ports.given_staff().await;
     let organization = ports.given_organization(staff, "North").await;
     for code in ["PENDNG", "REVKED", "STAMPD", "ACCPTD"] {
-        ports
-            .given_membership(a_membership(staff, organization, code))
-            .await;
+        ports.given_membership(a_membership(staff, organization, code)).await;
     }
     db.execute(
         "UPDATE invitations SET status = 'revoked' WHERE code = 'REVKED'; \
@@ -484,11 +363,7 @@ async fn only_a_pending_code_before_its_end_is_usable() {
 // --- insert_staff ------------------------------------------------------------------------------------------------
 
 fn a_staff_admin(text: &str) -> User {
-    User {
-        staff_role: Some(StaffRole::Admin),
-        last_sign_in_at: None,
-        ..a_user(text)
-    }
+    User { staff_role: Some(StaffRole::Admin), last_sign_in_at: None, ..a_user(text) }
 }
 
 #[tokio::test]
@@ -496,15 +371,8 @@ async fn a_staff_member_is_stored_whole_without_membership_and_session() {
     let db = TestDatabase::create();
     let ports = Ports::over(&db);
     let user = a_staff_admin("First.Admin");
-    ports
-        .users
-        .insert_staff(user.clone(), hash("staff"), true)
-        .await
-        .expect("there is none yet");
-    assert_eq!(
-        ports.users.find(user.id).await.expect("looked up"),
-        Some(user.clone())
-    );
+    ports.users.insert_staff(user.clone(), hash("staff"), true).await.expect("there is none yet");
+    assert_eq!(ports.users.find(user.id).await.expect("looked up"), Some(user.clone()));
     assert_eq!(hash_of(&ports, user.id).await, Some(hash("staff")));
     assert_eq!((count(&db, "memberships"), count(&db, "sessions")), (0, 0));
 }
@@ -513,21 +381,11 @@ async fn a_staff_member_is_stored_whole_without_membership_and_session() {
 async fn a_staff_member_cannot_have_a_name_or_address_in_use() {
     let db = TestDatabase::create();
     let ports = Ports::over(&db);
-    let user = User {
-        email: EmailAddress::parse("zoe@example.org").ok(),
-        ..a_user("forklift-fan")
-    };
-    ports
-        .users
-        .register(a_registration(&user, None))
-        .await
-        .expect("all is new");
+    let user = User { email: EmailAddress::parse("zoe@example.org").ok(), ..a_user("forklift-fan") };
+    ports.users.register(a_registration(&user, None)).await.expect("all is new");
     let before = everything(&db);
     for (name, field) in [("FORKLIFT-fan", "username"), ("zoe@example.org", "email")] {
-        let refused = ports
-            .users
-            .insert_staff(a_staff_admin(name), hash("staff"), false)
-            .await;
+        let refused = ports.users.insert_staff(a_staff_admin(name), hash("staff"), false).await;
         let refused = refused.expect_err(name);
         assert!(matches!(refused, UserError::Taken(_)), "{refused:?}");
         assert_eq!(fields_of(&refused), taken(field));
@@ -539,22 +397,15 @@ async fn a_staff_member_cannot_have_a_name_or_address_in_use() {
 async fn only_the_first_is_refused_while_an_active_staff_admin_exists() {
     let db = TestDatabase::create();
     let ports = Ports::over(&db);
-    let employee = User {
-        staff_role: Some(StaffRole::Employee),
-        ..a_user("an-employee")
-    };
+    let employee = User { staff_role: Some(StaffRole::Employee), ..a_user("an-employee") };
     let insert = |user: User, only_first| ports.users.insert_staff(user, hash("staff"), only_first);
     insert(employee, true).await.expect("new");
-    insert(a_staff_admin("first-admin"), true)
-        .await
-        .expect("an employee is no admin");
+    insert(a_staff_admin("first-admin"), true).await.expect("an employee is no admin");
     let before = everything(&db);
     let refused = insert(a_staff_admin("second-admin"), true).await;
     assert!(matches!(refused, Err(UserError::StaffAdminExists)), "{refused:?}");
     assert_eq!(everything(&db), before);
-    insert(a_staff_admin("second-admin"), false)
-        .await
-        .expect("it need not be the first");
+    insert(a_staff_admin("second-admin"), false).await.expect("it need not be the first");
 }
 
 #[tokio::test]
@@ -564,10 +415,7 @@ async fn a_locked_or_deleted_staff_admin_does_not_count_as_active() {
         let ports = Ports::over(&db);
         ports.given_staff().await;
         db.execute(&format!("UPDATE users SET {gone} = now()"));
-        let inserted = ports
-            .users
-            .insert_staff(a_staff_admin("second-admin"), hash("staff"), true)
-            .await;
+        let inserted = ports.users.insert_staff(a_staff_admin("second-admin"), hash("staff"), true).await;
         assert!(inserted.is_ok(), "{gone}: {inserted:?}");
     }
 }
@@ -601,10 +449,7 @@ fn change_all(user: &mut User) {
     user.must_change_password = false;
     user.locked_at = Some(at(71));
     user.last_sign_in_at = Some(at(72));
-    user.former_uid = Some(FormerUid {
-        uid: "Old.Name".into(),
-        changed_at: at(73),
-    });
+    user.former_uid = Some(FormerUid { uid: "Old.Name".into(), changed_at: at(73) });
     user.updated_at = at(74);
 }
 
@@ -614,9 +459,7 @@ async fn an_update_sees_the_stored_user_and_saves_every_field() {
     let ports = Ports::over(&db);
     let staff = ports.given_staff().await;
     let organization = ports.given_organization(staff, "North").await;
-    let view = ports
-        .given_membership(a_membership(staff, organization, "AAAA22"))
-        .await;
+    let view = ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     let (user, session) = ports.given_member("Old.Name", Some("AAAA22")).await;
     let (other, _) = ports.given_user("somebody-else").await;
 
@@ -629,18 +472,11 @@ async fn an_update_sees_the_stored_user_and_saves_every_field() {
     let account = ports.users.update(user.id, edit, None).await.expect("updates");
     let mut changed = user.clone();
     change_all(&mut changed);
-    let expected = Account {
-        user: changed.clone(),
-        memberships: vec![brief_of(&view.membership, "North")],
-    };
+    let expected = Account { user: changed.clone(), memberships: vec![brief_of(&view.membership, "North")] };
     assert_eq!(account, expected);
     assert_eq!(ports.account_of(&session).await, expected);
     assert_eq!(ports.users.find(user.id).await.expect("looked up"), Some(changed));
-    assert_eq!(
-        hash_of(&ports, user.id).await,
-        Some(hash("first hash")),
-        "no new password was set"
-    );
+    assert_eq!(hash_of(&ports, user.id).await, Some(hash("first hash")), "no new password was set");
     assert_eq!(ports.users.find(other.id).await.expect("looked up"), Some(other));
 }
 
@@ -655,11 +491,7 @@ async fn whatever_the_edit_says_against_it_nothing_is_written() {
         Err(FieldErrors::of("username", "too_odd", "is too odd").into())
     });
     let password = by_session(user.id, &session, at(75));
-    let refused = ports
-        .users
-        .update(user.id, edit, Some(password))
-        .await
-        .expect_err("the edit says no");
+    let refused = ports.users.update(user.id, edit, Some(password)).await.expect_err("the edit says no");
     assert!(matches!(refused, UserError::Invalid(_)), "{refused:?}");
     assert_eq!(fields_of(&refused), [("username".to_owned(), "too_odd")]);
     assert_eq!(everything(&db), before);
@@ -669,26 +501,11 @@ async fn whatever_the_edit_says_against_it_nothing_is_written() {
 async fn a_name_or_address_in_use_rolls_everything_back() {
     let db = TestDatabase::create();
     let ports = Ports::over(&db);
-    let other = User {
-        email: EmailAddress::parse("taken@example.org").ok(),
-        ..a_user("taken-name")
-    };
-    ports
-        .users
-        .register(a_registration(&other, None))
-        .await
-        .expect("all is new");
+    let other = User { email: EmailAddress::parse("taken@example.org").ok(), ..a_user("taken-name") };
+    ports.users.register(a_registration(&other, None)).await.expect("all is new");
     let (user, session) = ports.given_user("forklift-fan").await;
-    ports
-        .sessions
-        .open(a_session(user.id, at(11)), 10)
-        .await
-        .expect("opens");
-    ports
-        .resets
-        .insert(a_reset(user.id, at(12)))
-        .await
-        .expect("inserts");
+    ports.sessions.open(a_session(user.id, at(11)), 10).await.expect("opens");
+    ports.resets.insert(a_reset(user.id, at(12))).await.expect("inserts");
     let before = everything(&db);
     let rename: UserEdit = Box::new(|user| {
         user.username = username("TAKEN-Name");
@@ -702,11 +519,7 @@ async fn a_name_or_address_in_use_rolls_everything_back() {
     });
     for (edit, field) in [(rename, "username"), (address, "email")] {
         let password = by_session(user.id, &session, at(75));
-        let refused = ports
-            .users
-            .update(user.id, edit, Some(password))
-            .await
-            .expect_err(field);
+        let refused = ports.users.update(user.id, edit, Some(password)).await.expect_err(field);
         assert!(matches!(refused, UserError::Taken(_)), "{refused:?}");
         assert_eq!(fields_of(&refused), taken(field));
         assert_eq!(everything(&db), before, "{field}");
@@ -722,11 +535,7 @@ async fn somebody_may_change_the_case_of_the_own_name() {
         user.username = username("Forklift-Fan");
         Ok(())
     });
-    let account = ports
-        .users
-        .update(user.id, edit, None)
-        .await
-        .expect("it is the own name");
+    let account = ports.users.update(user.id, edit, None).await.expect("it is the own name");
     assert_eq!(account.user.uid(), "Forklift-Fan");
 }
 
@@ -741,10 +550,7 @@ async fn a_deleted_or_unknown_user_is_not_updated_and_the_edit_not_run() {
         let edit: UserEdit = Box::new(|_| panic!("there is nobody to edit"));
         let refused = ports.users.update(id, edit, None).await;
         assert!(matches!(refused, Err(UserError::NotSignedIn)), "{refused:?}");
-        let refused = ports
-            .users
-            .update_password(by_session(id, &session, at(61)))
-            .await;
+        let refused = ports.users.update_password(by_session(id, &session, at(61))).await;
         assert!(matches!(refused, Err(UserError::NotSignedIn)), "{refused:?}");
         assert_eq!(everything(&db), before);
     }
@@ -768,11 +574,7 @@ async fn an_update_with_a_password_keeps_only_the_presented_session() {
         Ok(())
     });
     let password = by_session(user.id, &presented, at(75));
-    let account = ports
-        .users
-        .update(user.id, edit, Some(password))
-        .await
-        .expect("updates");
+    let account = ports.users.update(user.id, edit, Some(password)).await.expect("updates");
 
     let expected = User {
         first_name: name("Anna"),
@@ -788,25 +590,9 @@ async fn an_update_with_a_password_keeps_only_the_presented_session() {
     for ended in [&first, &third] {
         assert_eq!(ports.sessions.find(&ended.client).await.expect("looked up"), None);
     }
-    assert!(
-        ports
-            .sessions
-            .find(&of_another.client)
-            .await
-            .expect("looked up")
-            .is_some()
-    );
-    let reset = ports
-        .resets
-        .find(&reset.token)
-        .await
-        .expect("looked up")
-        .expect("kept");
-    assert_eq!(
-        reset.used_at,
-        Some(at(75)),
-        "a link that was under way works no more"
-    );
+    assert!(ports.sessions.find(&of_another.client).await.expect("looked up").is_some());
+    let reset = ports.resets.find(&reset.token).await.expect("looked up").expect("kept");
+    assert_eq!(reset.used_at, Some(at(75)), "a link that was under way works no more");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -823,13 +609,7 @@ async fn updates_of_one_user_at_once_lose_nothing() {
         async move { ports.users.update(user.id, edit, None).await.expect("updates") }
     });
     all_at_once(updates).await;
-    let language = ports
-        .users
-        .find(user.id)
-        .await
-        .expect("looked up")
-        .expect("there")
-        .language;
+    let language = ports.users.find(user.id).await.expect("looked up").expect("there").language;
     let mut digits: Vec<char> = language.trim_start_matches("nl").chars().collect();
     digits.sort_unstable();
     assert_eq!(digits.iter().collect::<String>(), "01234567", "{language}");
@@ -848,15 +628,9 @@ async fn a_user_that_somebody_else_holds_for_too_long_is_unavailable_and_unchang
             user.language = "xx".into();
             Ok(())
         });
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let waited = runtime.block_on(impatient.users.update(user.id, inner, None));
-        assert!(matches!(
-            waited,
-            Err(UserError::Storage(domain_kernel::StorageError::Unavailable(_)))
-        ));
+        assert!(matches!(waited, Err(UserError::Storage(domain_kernel::StorageError::Unavailable(_)))));
         Err(UserError::Busy)
     });
     let refused =
@@ -873,9 +647,7 @@ async fn a_new_password_ends_all_other_sessions_and_all_reset_links() {
     let ports = Ports::over(&db);
     let staff = ports.given_staff().await;
     let organization = ports.given_organization(staff, "North").await;
-    let view = ports
-        .given_membership(a_membership(staff, organization, "AAAA22"))
-        .await;
+    let view = ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     let (user, first) = ports.given_member("forklift-fan", Some("AAAA22")).await;
     let presented = a_session(user.id, at(11));
     ports.sessions.open(presented.clone(), 10).await.expect("opens");
@@ -883,17 +655,10 @@ async fn a_new_password_ends_all_other_sessions_and_all_reset_links() {
     ports.resets.insert(reset.clone()).await.expect("inserts");
     let (other, of_another) = ports.given_user("somebody-else").await;
     let reset_of_another = a_reset(other.id, at(13));
-    ports
-        .resets
-        .insert(reset_of_another.clone())
-        .await
-        .expect("inserts");
+    ports.resets.insert(reset_of_another.clone()).await.expect("inserts");
 
-    let account = ports
-        .users
-        .update_password(by_session(user.id, &presented, at(75)))
-        .await
-        .expect("updates");
+    let account =
+        ports.users.update_password(by_session(user.id, &presented, at(75))).await.expect("updates");
     let expected = Account {
         user: User {
             must_change_password: false,
@@ -908,28 +673,12 @@ async fn a_new_password_ends_all_other_sessions_and_all_reset_links() {
     let found = ports.sessions.find(&presented.client).await.expect("looked up");
     assert_eq!(found, Some((presented, expected)));
     assert_eq!(ports.sessions.find(&first.client).await.expect("looked up"), None);
-    let reset = ports
-        .resets
-        .find(&reset.token)
-        .await
-        .expect("looked up")
-        .expect("kept");
+    let reset = ports.resets.find(&reset.token).await.expect("looked up").expect("kept");
     assert_eq!(reset.used_at, Some(at(75)));
 
-    assert!(
-        ports
-            .sessions
-            .find(&of_another.client)
-            .await
-            .expect("looked up")
-            .is_some()
-    );
+    assert!(ports.sessions.find(&of_another.client).await.expect("looked up").is_some());
     assert_eq!(hash_of(&ports, other.id).await, Some(hash("first hash")));
-    let found = ports
-        .resets
-        .find(&reset_of_another.token)
-        .await
-        .expect("looked up");
+    let found = ports.resets.find(&reset_of_another.token).await.expect("looked up");
     assert_eq!(found, Some(reset_of_another));
 }
 
@@ -960,38 +709,18 @@ async fn deleting_marks_the_user_ends_sessions_and_links_and_deactivates_all_mem
     let first = ports.given_membership(new).await.membership;
     let (user, session) = ports.given_member("forklift-fan", Some("AAAA22")).await;
     ports.given_membership(a_membership(staff, south, "BBBB22")).await;
-    let second = ports
-        .memberships
-        .accept(&code("BBBB22"), user.id, at(30))
-        .await
-        .expect("accepts")
-        .membership;
-    ports
-        .sessions
-        .open(a_session(user.id, at(31)), 10)
-        .await
-        .expect("opens");
+    let second =
+        ports.memberships.accept(&code("BBBB22"), user.id, at(30)).await.expect("accepts").membership;
+    ports.sessions.open(a_session(user.id, at(31)), 10).await.expect("opens");
     let reset = a_reset(user.id, at(32));
     ports.resets.insert(reset.clone()).await.expect("inserts");
 
-    ports
-        .users
-        .delete(user.id, at(60))
-        .await
-        .expect("another admin is left");
+    ports.users.delete(user.id, at(60)).await.expect("another admin is left");
 
     assert_eq!(ports.users.find(user.id).await.expect("looked up"), None);
-    assert_eq!(
-        ports.sessions.find(&session.client).await.expect("looked up"),
-        None
-    );
+    assert_eq!(ports.sessions.find(&session.client).await.expect("looked up"), None);
     assert_eq!(count(&db, &format!("sessions WHERE user_id = '{}'", user.id)), 0);
-    let reset = ports
-        .resets
-        .find(&reset.token)
-        .await
-        .expect("looked up")
-        .expect("kept");
+    let reset = ports.resets.find(&reset.token).await.expect("looked up").expect("kept");
     assert_eq!(reset.used_at, Some(at(60)));
     let ended = count(
         &db,
@@ -1003,11 +732,7 @@ async fn deleting_marks_the_user_ends_sessions_and_links_and_deactivates_all_mem
         ),
     );
     assert_eq!(ended, 2);
-    assert_eq!(
-        count(&db, "memberships WHERE status = 'active'"),
-        1,
-        "others keep theirs"
-    );
+    assert_eq!(count(&db, "memberships WHERE status = 'active'"), 1, "others keep theirs");
     assert_eq!(count(&db, "sessions"), 1, "others keep theirs");
 
     // The account as a whole, by a session put back by hand.
@@ -1015,15 +740,8 @@ async fn deleting_marks_the_user_ends_sessions_and_links_and_deactivates_all_mem
     let session = a_session(user.id, at(61));
     let account = ports.sessions.open(session, 10).await.expect("opens");
     let expected = Account {
-        user: User {
-            last_sign_in_at: Some(at(61)),
-            updated_at: at(60),
-            ..user
-        },
-        memberships: vec![
-            deactivated(brief_of(&first, "North")),
-            deactivated(brief_of(&second, "South")),
-        ],
+        user: User { last_sign_in_at: Some(at(61)), updated_at: at(60), ..user },
+        memberships: vec![deactivated(brief_of(&first, "North")), deactivated(brief_of(&second, "South"))],
     };
     assert_eq!(account, expected);
 }
@@ -1048,11 +766,7 @@ async fn the_last_admin_of_an_organization_stays_and_nothing_is_written() {
         left.id
     ));
     ports.given_org_admin(staff, south, "elsewhere", "SOUTH2").await;
-    ports
-        .resets
-        .insert(a_reset(admin.id, at(32)))
-        .await
-        .expect("inserts");
+    ports.resets.insert(a_reset(admin.id, at(32))).await.expect("inserts");
 
     let before = everything(&db);
     let refused = ports.users.delete(admin.id, at(60)).await;
@@ -1071,34 +785,22 @@ async fn an_admin_of_two_organizations_stays_while_one_of_them_has_no_other() {
     let mut in_south = a_membership(staff, south, "SOUTH2");
     in_south.membership.org_admin = true;
     ports.given_membership(in_south).await;
-    ports
-        .memberships
-        .accept(&code("SOUTH2"), admin.id, at(30))
-        .await
-        .expect("accepts");
+    ports.memberships.accept(&code("SOUTH2"), admin.id, at(30)).await.expect("accepts");
     ports.given_org_admin(staff, north, "other-north", "NORTH3").await;
     let before = everything(&db);
     let refused = ports.users.delete(admin.id, at(60)).await;
     assert!(matches!(refused, Err(UserError::LastOrgAdmin)), "{refused:?}");
     assert_eq!(everything(&db), before);
     ports.given_org_admin(staff, south, "other-south", "SOUTH3").await;
-    ports
-        .users
-        .delete(admin.id, at(60))
-        .await
-        .expect("both have another admin now");
+    ports.users.delete(admin.id, at(60)).await.expect("both have another admin now");
 }
 
 async fn two_admins(db: &TestDatabase) -> (Ports, OrgId, [UserId; 2]) {
     let ports = Ports::over(db);
     let staff = ports.given_staff().await;
     let organization = ports.given_organization(staff, "North").await;
-    let (first, _) = ports
-        .given_org_admin(staff, organization, "first-admin", "FIRST2")
-        .await;
-    let (second, _) = ports
-        .given_org_admin(staff, organization, "second-admin", "SECND2")
-        .await;
+    let (first, _) = ports.given_org_admin(staff, organization, "first-admin", "FIRST2").await;
+    let (second, _) = ports.given_org_admin(staff, organization, "second-admin", "SECND2").await;
     (ports, organization, [first.id, second.id])
 }
 
@@ -1112,15 +814,8 @@ async fn of_the_last_two_admins_who_leave_at_once_exactly_one_gets_away() {
             async move { ports.users.delete(admin, at(60)).await }
         });
         let results = all_at_once(deletes).await;
-        let refused = results
-            .iter()
-            .filter(|result| matches!(result, Err(UserError::LastOrgAdmin)))
-            .count();
-        assert_eq!(
-            (results.iter().filter(|result| result.is_ok()).count(), refused),
-            (1, 1),
-            "{results:?}"
-        );
+        let refused = results.iter().filter(|result| matches!(result, Err(UserError::LastOrgAdmin))).count();
+        assert_eq!((results.iter().filter(|result| result.is_ok()).count(), refused), (1, 1), "{results:?}");
         let left = format!(
             "memberships WHERE organization_id = '{organization}' AND org_admin AND status = 'active'"
         );
@@ -1152,28 +847,15 @@ async fn erasing_leaves_no_personal_field_and_keeps_the_rows() {
     let ports = Ports::over(&db);
     let staff = ports.given_staff().await;
     let organization = ports.given_organization(staff, "North").await;
-    ports
-        .given_membership(a_membership(staff, organization, "AAAA22"))
-        .await;
+    ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     let mut user = User {
-        former_uid: Some(FormerUid {
-            uid: "former.secret".into(),
-            changed_at: at(4),
-        }),
+        former_uid: Some(FormerUid { uid: "former.secret".into(), changed_at: at(4) }),
         ..a_user("secret@example.org")
     };
     user.first_name = name("Secretfirst");
     user.last_name = name("Secretlast");
-    ports
-        .users
-        .register(a_registration(&user, Some("AAAA22")))
-        .await
-        .expect("the code is good");
-    ports
-        .resets
-        .insert(a_reset(user.id, at(13)))
-        .await
-        .expect("inserts");
+    ports.users.register(a_registration(&user, Some("AAAA22"))).await.expect("the code is good");
+    ports.resets.insert(a_reset(user.id, at(13))).await.expect("inserts");
     db.execute(
         "UPDATE memberships SET first_name = 'Secretfirst', last_name = 'Secretlast', \
          email = 'secret@example.org', external_id = 'secret-7'",
@@ -1190,10 +872,7 @@ async fn erasing_leaves_no_personal_field_and_keeps_the_rows() {
         let row = row.to_lowercase();
         row.contains("secret") || row.contains("first hash") || row.contains("192.0.2.7")
     };
-    assert_eq!(
-        left.iter().filter(is_personal).collect::<Vec<_>>(),
-        Vec::<&String>::new()
-    );
+    assert_eq!(left.iter().filter(is_personal).collect::<Vec<_>>(), Vec::<&String>::new());
     let tombstone = ports
         .json(
             "SELECT to_jsonb(u) - 'username' || jsonb_build_object('is_tombstone', username LIKE 'erased-%') AS value \
@@ -1223,23 +902,13 @@ async fn only_users_deleted_before_the_time_are_erased_and_each_once() {
     ports.users.delete(early.id, at(60)).await.expect("deletes");
     ports.users.delete(late.id, at(62)).await.expect("deletes");
     let erase = |before, now| ports.users.erase_deleted(before, now);
-    assert_eq!(
-        erase(at(60), at(90)).await.expect("erases"),
-        0,
-        "not before, but at this time"
-    );
+    assert_eq!(erase(at(60), at(90)).await.expect("erases"), 0, "not before, but at this time");
     assert_eq!(erase(at(62), at(91)).await.expect("erases"), 1);
-    assert_eq!(
-        count(&db, "users WHERE username = 'late-one' AND erased_at IS NULL"),
-        1
-    );
+    assert_eq!(count(&db, "users WHERE username = 'late-one' AND erased_at IS NULL"), 1);
     let before = everything(&db);
     assert_eq!(erase(at(62), at(92)).await.expect("erases"), 0, "done already");
     assert_eq!(everything(&db), before);
-    assert_eq!(
-        ports.users.find(living.id).await.expect("looked up"),
-        Some(living)
-    );
+    assert_eq!(ports.users.find(living.id).await.expect("looked up"), Some(living));
     assert_eq!(erase(at(63), at(93)).await.expect("erases"), 1);
 }
 
@@ -1252,21 +921,8 @@ async fn the_name_and_address_of_somebody_erased_are_free_again() {
         ports.users.delete(user.id, at(60)).await.expect("deletes");
         let erased = ports.users.erase_deleted(at(61), at(90)).await;
         assert_eq!(erased.expect("erases"), 1, "{n}");
-        assert!(
-            !ports
-                .users
-                .exists_username(&username(name))
-                .await
-                .expect("looked up")
-        );
-        assert_eq!(
-            ports
-                .users
-                .find_credentials(&login(name))
-                .await
-                .expect("looked up"),
-            None
-        );
+        assert!(!ports.users.exists_username(&username(name)).await.expect("looked up"));
+        assert_eq!(ports.users.find_credentials(&login(name)).await.expect("looked up"), None);
         ports.given_user(name).await;
     }
 }

@@ -59,13 +59,7 @@ impl BcryptHasher {
     pub fn new(cost: u32, threads: usize, queue: usize) -> Result<Self, UserError> {
         let decoy = bcrypt::hash("a password that nobody has", cost).map_err(failed)?;
         let threads = Arc::new(Semaphore::new(threads));
-        Ok(Self {
-            cost,
-            threads,
-            queue,
-            load: Arc::default(),
-            decoy: decoy.into(),
-        })
+        Ok(Self { cost, threads, queue, load: Arc::default(), decoy: decoy.into() })
     }
 
     /// How busy it is.
@@ -89,10 +83,7 @@ impl BcryptHasher {
             let (_permit, _running) = (permit, Counted::new(&load.running));
             work()
         };
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(failed)?
-            .map_err(failed)
+        tokio::task::spawn_blocking(work).await.map_err(failed)?.map_err(failed)
     }
 }
 
@@ -105,9 +96,7 @@ impl PasswordHasher for BcryptHasher {
     async fn hash(&self, password: Password) -> Result<PasswordHash, UserError> {
         let cost = self.cost;
         // A `Password` has at most the 72 bytes that bcrypt reads, so nothing is cut.
-        self.run(move || bcrypt::hash(password.reveal(), cost))
-            .await
-            .map(PasswordHash::new)
+        self.run(move || bcrypt::hash(password.reveal(), cost)).await.map(PasswordHash::new)
     }
 
     async fn verify(&self, password: Password, hash: Option<PasswordHash>) -> Result<bool, UserError> {
@@ -133,41 +122,21 @@ mod tests {
         let hasher = BcryptHasher::new(4, 2, 8).expect("a hasher");
         let hash = hasher.hash(password("worklete123")).await.expect("hashes");
         assert!(hash.reveal().starts_with("$2b$04$"));
-        assert!(
-            hasher
-                .verify(password("worklete123"), Some(hash.clone()))
-                .await
-                .expect("verifies")
-        );
-        assert!(
-            !hasher
-                .verify(password("worklete124"), Some(hash))
-                .await
-                .expect("verifies")
-        );
+        assert!(hasher.verify(password("worklete123"), Some(hash.clone())).await.expect("verifies"));
+        assert!(!hasher.verify(password("worklete124"), Some(hash)).await.expect("verifies"));
     }
 
     #[tokio::test]
     async fn seventy_two_bytes_all_count() {
         let hasher = BcryptHasher::new(4, 2, 8).expect("a hasher");
         let hash = hasher.hash(password(&"x".repeat(72))).await.expect("hashes");
-        assert!(
-            !hasher
-                .verify(password(&"x".repeat(71)), Some(hash))
-                .await
-                .expect("verifies")
-        );
+        assert!(!hasher.verify(password(&"x".repeat(71)), Some(hash)).await.expect("verifies"));
     }
 
     #[tokio::test]
     async fn without_a_hash_the_answer_is_no_even_for_the_decoys_own_password() {
         let hasher = BcryptHasher::new(4, 2, 8).expect("a hasher");
-        assert!(
-            !hasher
-                .verify(password("a password that nobody has"), None)
-                .await
-                .expect("verifies")
-        );
+        assert!(!hasher.verify(password("a password that nobody has"), None).await.expect("verifies"));
     }
 
     #[tokio::test]
@@ -179,11 +148,11 @@ mod tests {
                 tokio::spawn(async move { hasher.hash(password("worklete123")).await.is_ok() })
             })
             .collect();
-        let mut hashed = 0;
+        let mut done = 0;
         for one in tries {
-            hashed += usize::from(one.await.expect("runs"));
+            done += usize::from(one.await.expect("runs"));
         }
-        assert!((1..12).contains(&hashed), "{hashed} of 12 were hashed");
+        assert!((1..12).contains(&done), "{done} of 12 were hashed");
         assert_eq!((hasher.load().waiting(), hasher.load().running()), (0, 0));
     }
 

@@ -17,9 +17,7 @@ impl SecretGenerator for SecureRandom {
 impl InviteCodeGenerator for SecureRandom {
     fn code(&self) -> InviteCode {
         let mut rng = rand::rng();
-        InviteCode::from_indices(std::array::from_fn(|_| {
-            rng.random_range(0..InviteCode::ALPHABET.len())
-        }))
+        InviteCode::from_indices(std::array::from_fn(|_| rng.random_range(0..InviteCode::ALPHABET.len())))
     }
 }
 

@@ -55,11 +55,7 @@ enum Entry {
     /// The times of what still counts, oldest first.
     Recent(VecDeque<DateTime<Utc>>),
     /// Failures in a row, the last one, and until when the account waits.
-    InARow {
-        failures: usize,
-        last: DateTime<Utc>,
-        wait_until: DateTime<Utc>,
-    },
+    InARow { failures: usize, last: DateTime<Utc>, wait_until: DateTime<Utc> },
 }
 
 /// Counts in the memory of this process: several instances of the server count separately.
@@ -72,11 +68,7 @@ pub struct WindowThrottle {
 impl WindowThrottle {
     /// An empty throttle.
     pub fn new(limits: ThrottleLimits, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            limits,
-            clock,
-            entries: Mutex::default(),
-        }
+        Self { limits, clock, entries: Mutex::default() }
     }
 
     fn limit(&self, budget: Budget) -> usize {
@@ -102,16 +94,11 @@ impl WindowThrottle {
         match entry {
             Entry::InARow { wait_until, .. } => (now < *wait_until).then_some(*wait_until),
             Entry::Recent(times) => {
-                while times
-                    .front()
-                    .is_some_and(|time| now - *time >= self.limits.window)
-                {
+                while times.front().is_some_and(|time| now - *time >= self.limits.window) {
                     times.pop_front();
                 }
                 let oldest = times.front().copied();
-                oldest
-                    .filter(|_| times.len() >= self.limit(budget))
-                    .map(|oldest| oldest + self.limits.window)
+                oldest.filter(|_| times.len() >= self.limit(budget)).map(|oldest| oldest + self.limits.window)
             }
         }
     }
@@ -127,10 +114,7 @@ impl WindowThrottle {
 
 fn retry_after(until: DateTime<Utc>, now: DateTime<Utc>, limit: usize) -> RetryAfter {
     let milliseconds = u64::try_from((until - now).num_milliseconds()).unwrap_or(0);
-    RetryAfter {
-        seconds: milliseconds.div_ceil(1000).max(1),
-        limit: u64::try_from(limit).ok(),
-    }
+    RetryAfter { seconds: milliseconds.div_ceil(1000).max(1), limit: u64::try_from(limit).ok() }
 }
 
 impl Throttle for WindowThrottle {
@@ -153,16 +137,10 @@ impl Throttle for WindowThrottle {
             // Under attack from that many keys, forgetting is the lesser harm: memory stays bounded and others get in.
             entries.clear();
         }
-        let entry = entries
-            .entry((budget, key.to_owned()))
-            .or_insert_with(|| match budget {
-                Budget::SignInFailuresOfAccount => Entry::InARow {
-                    failures: 0,
-                    last: now,
-                    wait_until: now,
-                },
-                _ => Entry::Recent(VecDeque::new()),
-            });
+        let entry = entries.entry((budget, key.to_owned())).or_insert_with(|| match budget {
+            Budget::SignInFailuresOfAccount => Entry::InARow { failures: 0, last: now, wait_until: now },
+            _ => Entry::Recent(VecDeque::new()),
+        });
         if let Some(until) = self.blocked_until(budget, entry, now) {
             return Err(retry_after(until, now, self.limit(budget)));
         }
@@ -173,11 +151,7 @@ impl Throttle for WindowThrottle {
         }
         match entry {
             Entry::Recent(times) => times.push_back(now),
-            Entry::InARow {
-                failures,
-                last,
-                wait_until,
-            } => {
+            Entry::InARow { failures, last, wait_until } => {
                 *failures += 1;
                 *last = now;
                 if *failures >= self.limits.sign_in_failures_of_account {
@@ -189,10 +163,7 @@ impl Throttle for WindowThrottle {
     }
 
     fn clear(&self, budget: Budget, key: &str) {
-        self.entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&(budget, key.to_owned()));
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(&(budget, key.to_owned()));
     }
 }
 
@@ -204,10 +175,7 @@ mod tests {
 
     fn throttle() -> (WindowThrottle, Arc<FixedClock>) {
         let clock = Arc::new(FixedClock::default());
-        (
-            WindowThrottle::new(ThrottleLimits::default(), Arc::clone(&clock) as Arc<dyn Clock>),
-            clock,
-        )
+        (WindowThrottle::new(ThrottleLimits::default(), Arc::clone(&clock) as Arc<dyn Clock>), clock)
     }
 
     const ADDRESS: Budget = Budget::WrongInviteCodesOfAddress;
@@ -220,20 +188,8 @@ mod tests {
             assert_eq!(throttle.record(ADDRESS, "a"), Ok(()));
             clock.advance(TimeDelta::seconds(30));
         }
-        assert_eq!(
-            throttle.check(ADDRESS, "a"),
-            Err(RetryAfter {
-                seconds: 300,
-                limit: Some(10)
-            })
-        );
-        assert_eq!(
-            throttle.record(ADDRESS, "a"),
-            Err(RetryAfter {
-                seconds: 300,
-                limit: Some(10)
-            })
-        );
+        assert_eq!(throttle.check(ADDRESS, "a"), Err(RetryAfter { seconds: 300, limit: Some(10) }));
+        assert_eq!(throttle.record(ADDRESS, "a"), Err(RetryAfter { seconds: 300, limit: Some(10) }));
         clock.advance(TimeDelta::seconds(300));
         assert_eq!(throttle.record(ADDRESS, "a"), Ok(()));
         assert!(throttle.record(ADDRESS, "a").is_err(), "one place was free");
@@ -257,19 +213,10 @@ mod tests {
             assert_eq!(throttle.record(ACCOUNT, "ann"), Ok(()));
         }
         for seconds in [30, 60, 120, 240, 480, 900, 900] {
-            assert_eq!(
-                throttle.check(ACCOUNT, "ann"),
-                Err(RetryAfter {
-                    seconds,
-                    limit: Some(10)
-                })
-            );
+            assert_eq!(throttle.check(ACCOUNT, "ann"), Err(RetryAfter { seconds, limit: Some(10) }));
             assert_eq!(
                 throttle.record(ACCOUNT, "ann"),
-                Err(RetryAfter {
-                    seconds,
-                    limit: Some(10)
-                }),
+                Err(RetryAfter { seconds, limit: Some(10) }),
                 "parallel tries learn nothing"
             );
             clock.advance(TimeDelta::seconds(i64::try_from(seconds).expect("small")));

@@ -43,31 +43,15 @@ impl TryFrom<CreateCourseRequest> for CreateCourse {
 
     fn try_from(request: CreateCourseRequest) -> Result<Self, FieldErrors> {
         let mut errors = FieldErrors::new();
-        let blank = FieldProblem {
-            code: "blank",
-            message: "can't be blank".into(),
-        };
-        let name = errors.take(
-            "name",
-            request.name.as_deref().map_or(Err(blank), CourseName::parse),
-        );
+        let blank = FieldProblem { code: "blank", message: "can't be blank".into() };
+        let name = errors.take("name", request.name.as_deref().map_or(Err(blank), CourseName::parse));
         let description = request.description.as_deref();
         let description = description.and_then(|raw| errors.take("description", Description::parse(raw)));
-        let codes: Result<Vec<_>, _> = request
-            .language_codes
-            .iter()
-            .map(|code| LanguageCode::parse(code))
-            .collect();
+        let codes: Result<Vec<_>, _> =
+            request.language_codes.iter().map(|code| LanguageCode::parse(code)).collect();
         let codes = codes.and_then(|codes| {
-            let too_many = FieldProblem {
-                code: "too_many",
-                message: "are too many (maximum is 50)".into(),
-            };
-            if codes.len() > 50 {
-                Err(too_many)
-            } else {
-                Ok(codes)
-            }
+            let too_many = FieldProblem { code: "too_many", message: "are too many (maximum is 50)".into() };
+            if codes.len() > 50 { Err(too_many) } else { Ok(codes) }
         });
         let language_codes = errors.take("language_codes", codes);
         match (name, language_codes) {
@@ -125,11 +109,7 @@ impl From<Course> for CourseResponse {
             description: course.description.map(|text| text.as_str().to_owned()),
             basics: course.basics,
             position: course.position,
-            language_codes: course
-                .language_codes
-                .iter()
-                .map(|code| code.as_str().to_owned())
-                .collect(),
+            language_codes: course.language_codes.iter().map(|code| code.as_str().to_owned()).collect(),
             // Versions come with their own operations; until then no course has one.
             published_version_id: None,
             published_version_number: None,

@@ -27,9 +27,7 @@ pub(crate) async fn create_course(
     courses: Data<CourseService>,
     body: Json<CreateCourseRequest>,
 ) -> ApiResult<HttpResponse> {
-    let course = courses
-        .create_course(&caller.actor, body.0.try_into().map_err(ApiError::invalid)?)
-        .await?;
+    let course = courses.create_course(&caller.actor, body.0.try_into().map_err(ApiError::invalid)?).await?;
     Ok(HttpResponse::Created().json(CourseResponse::from(course)))
 }
 
@@ -51,8 +49,6 @@ pub(crate) async fn get_course(
     courses: Data<CourseService>,
     id: Path<Uuid>,
 ) -> ApiResult<HttpResponse> {
-    let course = courses
-        .get_course(&caller.actor, CourseId::new(id.into_inner()))
-        .await?;
+    let course = courses.get_course(&caller.actor, CourseId::new(id.into_inner())).await?;
     Ok(HttpResponse::Ok().json(CourseResponse::from(course)))
 }

@@ -57,19 +57,10 @@ pub(crate) struct CreateMembershipRequest {
 
 fn teams(field: &str, ids: &[Uuid], errors: &mut FieldErrors) -> Vec<TeamId> {
     if ids.len() > 200 {
-        errors.add(
-            field,
-            FieldProblem {
-                code: "too_many",
-                message: "are too many (maximum is 200)".into(),
-            },
-        );
+        errors.add(field, FieldProblem { code: "too_many", message: "are too many (maximum is 200)".into() });
     }
     let mut seen = std::collections::HashSet::new();
-    ids.iter()
-        .filter(|id| seen.insert(**id))
-        .map(|id| TeamId::new(*id))
-        .collect()
+    ids.iter().filter(|id| seen.insert(**id)).map(|id| TeamId::new(*id)).collect()
 }
 
 /// An empty text counts as absent: that is what forms send.
@@ -79,47 +70,27 @@ fn optional<T>(
     raw: Option<&str>,
     parse: impl Fn(&str) -> Result<T, FieldProblem>,
 ) -> Option<T> {
-    raw.filter(|raw| !raw.trim().is_empty())
-        .and_then(|raw| errors.take(field, parse(raw)))
+    raw.filter(|raw| !raw.trim().is_empty()).and_then(|raw| errors.take(field, parse(raw)))
 }
 
 fn parse_day(raw: &str) -> Result<NaiveDate, FieldProblem> {
-    let wrong = || FieldProblem {
-        code: "invalid",
-        message: "must be a date such as 2026-11-02".into(),
-    };
+    let wrong = || FieldProblem { code: "invalid", message: "must be a date such as 2026-11-02".into() };
     let day = NaiveDate::parse_from_str(raw.trim(), "%Y-%m-%d").map_err(|_| wrong())?;
     let years = 1900..=2200;
-    if years.contains(&chrono::Datelike::year(&day)) {
-        Ok(day)
-    } else {
-        Err(wrong())
-    }
+    if years.contains(&chrono::Datelike::year(&day)) { Ok(day) } else { Err(wrong()) }
 }
 
 impl CreateMembershipRequest {
     pub(crate) fn command(&self, organization: OrgId) -> Result<CreateMembership, FieldErrors> {
         let mut errors = FieldErrors::new();
-        let blank = || FieldProblem {
-            code: "blank",
-            message: "can't be blank".into(),
-        };
+        let blank = || FieldProblem { code: "blank", message: "can't be blank".into() };
         let name = |raw: Option<&str>| raw.map_or_else(|| Err(blank()), PersonName::parse);
         let first_name = errors.take("first_name", name(self.first_name.as_deref()));
         let last_name = errors.take("last_name", name(self.last_name.as_deref()));
         let email = optional(&mut errors, "email", self.email.as_deref(), EmailAddress::parse);
-        let external_id = optional(
-            &mut errors,
-            "external_id",
-            self.external_id.as_deref(),
-            ExternalId::parse,
-        );
-        let job_title = optional(
-            &mut errors,
-            "job_title",
-            self.job_title.as_deref(),
-            JobTitle::parse,
-        );
+        let external_id =
+            optional(&mut errors, "external_id", self.external_id.as_deref(), ExternalId::parse);
+        let job_title = optional(&mut errors, "job_title", self.job_title.as_deref(), JobTitle::parse);
         let hired_on = optional(&mut errors, "hired_on", self.hired_on.as_deref(), parse_day);
         let team_ids = teams("team_ids", &self.team_ids, &mut errors);
         let administered_teams = teams("administered_team_ids", &self.administered_team_ids, &mut errors);
@@ -218,17 +189,10 @@ pub(crate) enum Reader {
 
 impl MembershipResponse {
     pub(crate) fn new(view: MembershipView, reader: Reader, now: DateTime<Utc>) -> Self {
-        let MembershipView {
-            membership,
-            invitation,
-            user,
-        } = view;
+        let MembershipView { membership, invitation, user } = view;
         let invitation = invitation.filter(|_| reader == Reader::Admin);
         let is_pending = |i: &&Invitation| i.status_at(now) == InvitationStatus::Pending;
-        let invite_code = invitation
-            .as_ref()
-            .filter(is_pending)
-            .map(|i| i.code.as_str().to_owned());
+        let invite_code = invitation.as_ref().filter(is_pending).map(|i| i.code.as_str().to_owned());
         let ids = |teams: &[TeamId]| teams.iter().map(|team| team.uuid()).collect();
         Self {
             id: membership.id.uuid(),

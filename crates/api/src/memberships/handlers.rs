@@ -36,20 +36,13 @@ pub(crate) async fn create_membership(
     organization: Path<Uuid>,
     body: Json<CreateMembershipRequest>,
 ) -> ApiResult<HttpResponse> {
-    let command = body
-        .0
-        .command(OrgId::new(organization.into_inner()))
-        .map_err(ApiError::invalid)?;
+    let command = body.0.command(OrgId::new(organization.into_inner())).map_err(ApiError::invalid)?;
     let added = memberships.create_membership(&caller.actor, command).await?;
     let (mut response, view) = match added {
         Added::Created(view) => (HttpResponse::Created(), view),
         Added::Reactivated(view) => (HttpResponse::Ok(), view),
     };
-    Ok(response.json(MembershipResponse::new(
-        view,
-        Reader::Admin,
-        memberships.clock.now(),
-    )))
+    Ok(response.json(MembershipResponse::new(view, Reader::Admin, memberships.clock.now())))
 }
 
 /// Look up an invite code
@@ -70,9 +63,7 @@ pub(crate) async fn preview_invitation(
     memberships: Data<MembershipService>,
     code: Path<String>,
 ) -> ApiResult<HttpResponse> {
-    let preview = memberships
-        .preview_invitation(&parse_code(&code)?, &visitor.origin)
-        .await?;
+    let preview = memberships.preview_invitation(&parse_code(&code)?, &visitor.origin).await?;
     Ok(HttpResponse::Ok().json(InvitationPreviewResponse::from(preview)))
 }
 
@@ -94,12 +85,6 @@ pub(crate) async fn accept_invitation(
     memberships: Data<MembershipService>,
     code: Path<String>,
 ) -> ApiResult<HttpResponse> {
-    let view = memberships
-        .accept_invitation(&caller.actor, &parse_code(&code)?)
-        .await?;
-    Ok(HttpResponse::Ok().json(MembershipResponse::new(
-        view,
-        Reader::Person,
-        memberships.clock.now(),
-    )))
+    let view = memberships.accept_invitation(&caller.actor, &parse_code(&code)?).await?;
+    Ok(HttpResponse::Ok().json(MembershipResponse::new(view, Reader::Person, memberships.clock.now())))
 }

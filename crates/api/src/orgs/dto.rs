@@ -29,23 +29,14 @@ impl TryFrom<CreateOrganizationRequest> for CreateOrganization {
 
     fn try_from(request: CreateOrganizationRequest) -> Result<Self, FieldErrors> {
         let mut errors = FieldErrors::new();
-        let blank = FieldProblem {
-            code: "blank",
-            message: "can't be blank".into(),
-        };
+        let blank = FieldProblem { code: "blank", message: "can't be blank".into() };
         let name = errors.take("name", request.name.as_deref().map_or(Err(blank), OrgName::parse));
         let folder = request.s3_integrations_folder.as_deref();
         let folder = folder.and_then(|raw| errors.take("s3_integrations_folder", Folder::parse(raw)));
-        let saml_info = request
-            .saml_info
-            .as_deref()
-            .and_then(|raw| errors.take("saml_info", SamlInfo::parse(raw)));
+        let saml_info =
+            request.saml_info.as_deref().and_then(|raw| errors.take("saml_info", SamlInfo::parse(raw)));
         match name {
-            Some(name) if errors.is_empty() => Ok(Self {
-                name,
-                s3_integrations_folder: folder,
-                saml_info,
-            }),
+            Some(name) if errors.is_empty() => Ok(Self { name, s3_integrations_folder: folder, saml_info }),
             _ => Err(errors),
         }
     }

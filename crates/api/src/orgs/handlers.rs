@@ -26,8 +26,7 @@ pub(crate) async fn create_organization(
     orgs: Data<OrgService>,
     body: Json<CreateOrganizationRequest>,
 ) -> ApiResult<HttpResponse> {
-    let organization = orgs
-        .create_organization(&caller.actor, body.0.try_into().map_err(ApiError::invalid)?)
-        .await?;
+    let organization =
+        orgs.create_organization(&caller.actor, body.0.try_into().map_err(ApiError::invalid)?).await?;
     Ok(HttpResponse::Created().json(StaffOrganizationResponse::from(organization)))
 }

@@ -17,10 +17,7 @@ pub(crate) struct CreateTeamRequest {
 
 impl CreateTeamRequest {
     pub(crate) fn command(&self, organization: OrgId) -> Result<CreateTeam, FieldErrors> {
-        let blank = FieldProblem {
-            code: "blank",
-            message: "can't be blank".into(),
-        };
+        let blank = FieldProblem { code: "blank", message: "can't be blank".into() };
         let name = self.name.as_deref().map_or(Err(blank), TeamName::parse);
         let name = name.map_err(|problem| FieldErrors::of("name", problem.code, problem.message))?;
         Ok(CreateTeam { organization, name })

@@ -31,10 +31,7 @@ pub(crate) async fn create_team(
     organization: Path<Uuid>,
     body: Json<CreateTeamRequest>,
 ) -> ApiResult<HttpResponse> {
-    let command = body
-        .0
-        .command(OrgId::new(organization.into_inner()))
-        .map_err(ApiError::invalid)?;
+    let command = body.0.command(OrgId::new(organization.into_inner())).map_err(ApiError::invalid)?;
     let team = teams.create_team(&caller.actor, command).await?;
     Ok(HttpResponse::Created().json(TeamResponse::from(team)))
 }

@@ -108,14 +108,8 @@ impl SignUpRequest {
             (None, _) => errors.take("username", Err(blank())),
             (Some(_), None) => None,
         };
-        let first_name = errors.take(
-            "first_name",
-            required(self.first_name.as_deref(), PersonName::parse),
-        );
-        let last_name = errors.take(
-            "last_name",
-            required(self.last_name.as_deref(), PersonName::parse),
-        );
+        let first_name = errors.take("first_name", required(self.first_name.as_deref(), PersonName::parse));
+        let last_name = errors.take("last_name", required(self.last_name.as_deref(), PersonName::parse));
         let password = errors.take("password", required(self.password.as_deref(), Password::parse));
         let confirmation = self.password_confirmation.as_deref();
         check_confirmation(&mut errors, self.password.as_deref(), confirmation);
@@ -141,10 +135,7 @@ impl SignUpRequest {
 }
 
 fn blank() -> FieldProblem {
-    FieldProblem {
-        code: "blank",
-        message: "can't be blank".into(),
-    }
+    FieldProblem { code: "blank", message: "can't be blank".into() }
 }
 
 fn required<T>(
@@ -158,13 +149,7 @@ fn required<T>(
 fn check_confirmation(errors: &mut FieldErrors, password: Option<&str>, confirmation: Option<&str>) {
     if confirmation.is_some_and(|confirmation| Some(confirmation) != password) {
         let message = "doesn't match Password".into();
-        errors.add(
-            "password_confirmation",
-            FieldProblem {
-                code: "confirmation",
-                message,
-            },
-        );
+        errors.add("password_confirmation", FieldProblem { code: "confirmation", message });
     }
 }
 
@@ -190,26 +175,16 @@ pub(crate) struct SignInRequest {
 impl SignInRequest {
     pub(crate) fn command(&self, visitor: Visitor) -> Result<SignIn, FieldErrors> {
         let mut errors = FieldErrors::new();
-        let provider = self
-            .provider
-            .as_deref()
-            .and_then(|word| errors.take("provider", Provider::parse(word)));
+        let provider =
+            self.provider.as_deref().and_then(|word| errors.take("provider", Provider::parse(word)));
         errors.into_result()?;
         let login = match (&self.username, &self.email) {
             (Some(name), _) => Login::parse(name, provider),
             (None, Some(email)) => Login::parse(email, Some(Provider::Email)),
             (None, None) => None,
         };
-        let password = self
-            .password
-            .as_deref()
-            .and_then(|password| Password::parse(password).ok());
-        Ok(SignIn {
-            login,
-            password,
-            device: visitor.device,
-            origin: visitor.origin,
-        })
+        let password = self.password.as_deref().and_then(|password| Password::parse(password).ok());
+        Ok(SignIn { login, password, device: visitor.device, origin: visitor.origin })
     }
 }
 
@@ -247,20 +222,13 @@ pub(crate) struct UpdateAccountRequest {
 impl UpdateAccountRequest {
     pub(crate) fn command(&self, caller: &Caller) -> ApiResult<UpdateAccount> {
         let username = self.username.clone().or_else(|| self.email.clone());
-        let fields = [
-            &username,
-            &self.first_name,
-            &self.last_name,
-            &self.provider,
-            &self.password,
-        ];
+        let fields = [&username, &self.first_name, &self.last_name, &self.provider, &self.password];
         if fields.iter().all(|field| field.is_none()) {
             return Err(ApiError::nothing_sent());
         }
         let mut errors = FieldErrors::new();
         let name = |raw: &Option<String>, field, errors: &mut FieldErrors| {
-            raw.as_deref()
-                .and_then(|raw| errors.take(field, PersonName::parse(raw)))
+            raw.as_deref().and_then(|raw| errors.take(field, PersonName::parse(raw)))
         };
         let profile = ProfileChange {
             username,
@@ -271,25 +239,15 @@ impl UpdateAccountRequest {
             first_name: name(&self.first_name, "first_name", &mut errors),
             last_name: name(&self.last_name, "last_name", &mut errors),
         };
-        let password = self
-            .password
-            .as_deref()
-            .and_then(|raw| errors.take("password", Password::parse(raw)));
-        check_confirmation(
-            &mut errors,
-            self.password.as_deref(),
-            self.password_confirmation.as_deref(),
-        );
+        let password = self.password.as_deref().and_then(|raw| errors.take("password", Password::parse(raw)));
+        check_confirmation(&mut errors, self.password.as_deref(), self.password_confirmation.as_deref());
         errors.into_result().map_err(ApiError::invalid)?;
         Ok(UpdateAccount {
             user: caller.account.user.id,
             session: caller.session,
             profile,
             password,
-            current_password: self
-                .current_password
-                .as_deref()
-                .map(|raw| Password::parse(raw).ok()),
+            current_password: self.current_password.as_deref().map(|raw| Password::parse(raw).ok()),
         })
     }
 }
@@ -325,11 +283,7 @@ impl PasswordRequest {
         if self.password_confirmation.is_none() {
             errors.add("password_confirmation", blank());
         }
-        check_confirmation(
-            &mut errors,
-            self.password.as_deref(),
-            self.password_confirmation.as_deref(),
-        );
+        check_confirmation(&mut errors, self.password.as_deref(), self.password_confirmation.as_deref());
         errors.into_result()?;
         password.ok_or_else(|| FieldErrors::of("password", "invalid", "is invalid"))
     }
@@ -339,20 +293,13 @@ impl PasswordRequest {
             user: caller.account.user.id,
             session: caller.session,
             password: self.new_password()?,
-            current_password: self
-                .current_password
-                .as_deref()
-                .map(|raw| Password::parse(raw).ok()),
+            current_password: self.current_password.as_deref().map(|raw| Password::parse(raw).ok()),
         })
     }
 
     pub(crate) fn reset(&self, token: &str, visitor: Visitor) -> Result<ResetPassword, FieldErrors> {
         let token = AccessToken::parse(token);
-        Ok(ResetPassword {
-            token,
-            password: self.new_password()?,
-            device: visitor.device,
-        })
+        Ok(ResetPassword { token, password: self.new_password()?, device: visitor.device })
     }
 }
 
@@ -375,10 +322,7 @@ pub(crate) struct PasswordResetRequest {
 impl From<PasswordResetRequest> for RequestPasswordReset {
     fn from(request: PasswordResetRequest) -> Self {
         Self {
-            email: request
-                .email
-                .or(request.username)
-                .filter(|email| !email.trim().is_empty()),
+            email: request.email.or(request.username).filter(|email| !email.trim().is_empty()),
             redirect_url: request.redirect_url.filter(|url| !url.trim().is_empty()),
             origin: domain_kernel::Origin::default(),
         }
@@ -503,10 +447,7 @@ pub(crate) struct AccountResponse {
 impl From<&Account> for AccountResponse {
     fn from(account: &Account) -> Self {
         let memberships = account.memberships.iter().map(Into::into).collect();
-        Self {
-            user: (&account.user).into(),
-            memberships,
-        }
+        Self { user: (&account.user).into(), memberships }
     }
 }
 
@@ -527,12 +468,7 @@ pub(crate) struct FullAccountResponse {
 impl From<&Account> for FullAccountResponse {
     fn from(account: &Account) -> Self {
         let (created_at, updated_at) = (account.user.created_at, account.user.updated_at);
-        Self {
-            account: account.into(),
-            created_at,
-            updated_at,
-            allow_password_change: false,
-        }
+        Self { account: account.into(), created_at, updated_at, allow_password_change: false }
     }
 }
 
@@ -547,10 +483,7 @@ pub(crate) struct AccountSavedResponse {
 
 impl From<&Account> for AccountSavedResponse {
     fn from(account: &Account) -> Self {
-        Self {
-            status: "success",
-            data: account.into(),
-        }
+        Self { status: "success", data: account.into() }
     }
 }
 

@@ -130,10 +130,7 @@ pub(crate) async fn delete_account(
     users.delete_account(caller.account.user.id).await?;
     forget(&request);
     let message = format!("The account {} has been deleted.", caller.account.user.uid());
-    Ok(HttpResponse::Ok().json(AccountDeletedResponse {
-        status: "success",
-        message,
-    }))
+    Ok(HttpResponse::Ok().json(AccountDeletedResponse { status: "success", message }))
 }
 
 /// Change password
@@ -149,7 +146,7 @@ pub(crate) async fn delete_account(
     ),
     responses(
         (status = 200, description = "Successful", body = PasswordChangedResponse),
-        (status = 401, description = "Neither a session nor a usable reset token"),
+        (status = 401, description = "`not_signed_in`, or `unauthorized` for a reset token that cannot be used"),
         (status = 422, description = "Too short, too long, or the two do not match"),
     )
 )]
@@ -172,7 +169,7 @@ pub(crate) async fn change_password(
     ),
     responses(
         (status = 200, description = "Successful", body = PasswordChangedResponse),
-        (status = 401, description = "Neither a session nor a usable reset token"),
+        (status = 401, description = "`not_signed_in`, or `unauthorized` for a reset token that cannot be used"),
         (status = 422, description = "Too short, too long, or the two do not match"),
     )
 )]
@@ -193,20 +190,14 @@ async fn new_password(
     params: &Params<PasswordRequest>,
 ) -> ApiResult<HttpResponse> {
     let form = &params.values;
-    let account = match &form.reset_password_token {
-        Some(token) => {
-            let (account, keys) = users
-                .reset_password(form.reset(token, visitor).map_err(ApiError::invalid)?)
-                .await?;
-            hand_over(request, keys);
-            account
-        }
-        None => {
-            let caller = authenticate(request, CredentialParams::default()).await?;
-            users
-                .change_password(form.change(&caller).map_err(ApiError::invalid)?)
-                .await?
-        }
+    let account = if let Some(token) = &form.reset_password_token {
+        let (account, keys) =
+            users.reset_password(form.reset(token, visitor).map_err(ApiError::invalid)?).await?;
+        hand_over(request, keys);
+        account
+    } else {
+        let caller = authenticate(request, CredentialParams::default()).await?;
+        users.change_password(form.change(&caller).map_err(ApiError::invalid)?).await?
     };
     let mut response = HttpResponse::Ok();
     if params.in_query.iter().any(|name| name.starts_with("password")) {
@@ -217,11 +208,7 @@ async fn new_password(
         ));
     }
     let message = "Your password has been changed.";
-    Ok(response.json(PasswordChangedResponse {
-        success: true,
-        data: (&account).into(),
-        message,
-    }))
+    Ok(response.json(PasswordChangedResponse { success: true, data: (&account).into(), message }))
 }
 
 /// Ask for a reset mail
@@ -238,7 +225,7 @@ async fn new_password(
     ),
     responses(
         (status = 200, description = "Accepted", body = SuccessMessageResponse),
-        (status = 401, description = "The address or the place to lead to is missing"),
+        (status = 401, description = "`email_missing` or `redirect_url_missing`"),
         (status = 422, description = "`redirect_url_not_allowed`: the deployment does not lead there"),
     )
 )]
@@ -248,16 +235,11 @@ pub(crate) async fn request_password_reset(
     users: Data<UserService>,
     params: Params<PasswordResetRequest>,
 ) -> ApiResult<HttpResponse> {
-    let request = RequestPasswordReset {
-        origin: visitor.origin,
-        ..params.values.into()
-    };
-    let pending = users
-        .request_password_reset(&request)
-        .map_err(|error| match error {
-            UserError::RedirectNotAllowed => ApiError::from(error).with_data(serde_json::Value::Null),
-            other => other.into(),
-        })?;
+    let request = RequestPasswordReset { origin: visitor.origin, ..params.values.into() };
+    let pending = users.request_password_reset(&request).map_err(|error| match error {
+        UserError::RedirectNotAllowed => ApiError::from(error).with_data(serde_json::Value::Null),
+        other => other.into(),
+    })?;
     let request_id = request.origin.request_id;
     // After the answer, so that its time does not tell whether the address is known.
     actix_web::rt::spawn(async move {
@@ -267,10 +249,7 @@ pub(crate) async fn request_password_reset(
         }
     });
     let message = "If the address belongs to an account, a mail with a link is on its way.";
-    Ok(HttpResponse::Ok().json(SuccessMessageResponse {
-        success: true,
-        message,
-    }))
+    Ok(HttpResponse::Ok().json(SuccessMessageResponse { success: true, message }))
 }
 
 /// Open the link of a reset mail
@@ -292,14 +271,8 @@ pub(crate) async fn open_password_reset(
     users: Data<UserService>,
     params: Query<ResetLinkParams>,
 ) -> ApiResult<HttpResponse> {
-    let token = params
-        .into_inner()
-        .reset_password_token
-        .as_deref()
-        .and_then(AccessToken::parse);
-    let location = users
-        .open_password_reset(&token.ok_or(UserError::ResetLinkNotFound)?)
-        .await?;
+    let token = params.into_inner().reset_password_token.as_deref().and_then(AccessToken::parse);
+    let location = users.open_password_reset(&token.ok_or(UserError::ResetLinkNotFound)?).await?;
     Ok(HttpResponse::Found().insert_header((LOCATION, location)).finish())
 }
 
@@ -314,7 +287,7 @@ pub(crate) async fn open_password_reset(
     ),
     responses(
         (status = 200, description = "The session headers hand the session over", body = SignedInResponse),
-        (status = 401, description = "Wrong name or password, or a locked account: one answer for all"),
+        (status = 401, description = "`invalid_credentials`: wrong name or password, or a locked account; one answer for all"),
         (status = 422, description = "A field has the wrong type"),
     )
 )]
@@ -328,9 +301,7 @@ pub(crate) async fn sign_in(
     let command = params.values.command(visitor).map_err(ApiError::invalid)?;
     let (account, keys) = users.sign_in(command).await?;
     hand_over(&request, keys);
-    Ok(HttpResponse::Ok().json(SignedInResponse {
-        data: (&account).into(),
-    }))
+    Ok(HttpResponse::Ok().json(SignedInResponse { data: (&account).into() }))
 }
 
 /// Sign out
@@ -339,7 +310,7 @@ pub(crate) async fn sign_in(
 #[utoipa::path(
     tag = "authentication",
     params(CredentialParams),
-    request_body(content((Option<CredentialParams> = "application/json"))),
+    request_body(content((CredentialParams = "application/json"))),
     responses(
         (status = 200, description = "Successful", body = SuccessResponse),
         (status = 404, description = "Not signed in"),
@@ -374,10 +345,7 @@ pub(crate) async fn validate_token(
     params: Result<Params<CredentialParams>, ApiError>,
 ) -> ApiResult<HttpResponse> {
     let caller = authenticate(&request, readable(params)).await?;
-    Ok(HttpResponse::Ok().json(TokenValidResponse {
-        success: true,
-        data: (&caller.account).into(),
-    }))
+    Ok(HttpResponse::Ok().json(TokenValidResponse { success: true, data: (&caller.account).into() }))
 }
 
 /// Credentials that cannot be read count as absent.

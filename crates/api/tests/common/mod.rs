@@ -1,6 +1,8 @@
 //! A running server with a database of its own, and people who use it.
 #![expect(dead_code, unreachable_pub, reason = "each test file uses its part of it")]
 
+mod document;
+
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::{Arc, mpsc};
@@ -11,6 +13,7 @@ use adapter_postgres::testing::TestDatabase;
 use api::compose::Composition;
 use api::config::Config;
 use api::server;
+use base64::Engine;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -64,12 +67,7 @@ impl Answer {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.expect("a body");
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Self {
-            status,
-            headers,
-            text,
-            json,
-        }
+        Self { status, headers, text, json }
     }
 
     /// A header as text.
@@ -81,19 +79,12 @@ impl Answer {
     pub fn person(&self) -> Person {
         let header = |name: &str| {
             let value = self.header(name).filter(|value| !value.is_empty());
-            value
-                .unwrap_or_else(|| panic!("no header {name} in {self:?}"))
-                .to_owned()
+            value.unwrap_or_else(|| panic!("no header {name} in {self:?}")).to_owned()
         };
         assert!(header("expiry").parse::<i64>().is_ok(), "{self:?}");
         assert_eq!(header("token-type"), "Bearer");
         let data = self.json["data"].clone();
-        Person {
-            token: header("access-token"),
-            client: header("client"),
-            uid: header("uid"),
-            data,
-        }
+        Person { token: header("access-token"), client: header("client"), uid: header("uid"), data }
     }
 
     /// Whether any of the five headers is there.
@@ -130,15 +121,8 @@ impl TestApp {
         .chain(variables.iter().copied())
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-        let scheme = if all.contains_key("TLS_CERT") {
-            "https"
-        } else {
-            "http"
-        };
-        all.insert(
-            "LISTEN_ADDRESS".into(),
-            listener.local_addr().expect("an address").to_string(),
-        );
+        let scheme = if all.contains_key("TLS_CERT") { "https" } else { "http" };
+        all.insert("LISTEN_ADDRESS".into(), listener.local_addr().expect("an address").to_string());
         let config = Config::from_variables(&|name| all.get(name).cloned()).expect("good settings");
         let (sender, receiver) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -146,28 +130,15 @@ impl TestApp {
                 let composition = Composition::new(&config).expect("composes");
                 let statements = composition.database().load();
                 let running = server::start(&config, composition, listener).expect("starts");
-                sender
-                    .send((running.address, running.server.handle(), statements))
-                    .expect("the test waits");
+                sender.send((running.address, running.server.handle(), statements)).expect("the test waits");
                 running.server.await.expect("serves");
             });
         });
         let (address, handle, statements) = receiver.recv().expect("the server starts");
         let builder = Client::builder().redirect(reqwest::redirect::Policy::none());
-        let client = builder
-            .danger_accept_invalid_certs(true)
-            .build()
-            .expect("a client");
+        let client = builder.danger_accept_invalid_certs(true).build().expect("a client");
         let origin = format!("{scheme}://{address}");
-        Self {
-            origin,
-            database,
-            client,
-            mail,
-            statements,
-            handle,
-            thread: Some(thread),
-        }
+        Self { origin, database, client, mail, statements, handle, thread: Some(thread) }
     }
 
     /// Statements that the server has sent to the database so far.
@@ -184,31 +155,25 @@ impl TestApp {
         self.client.request(method, url)
     }
 
-    /// Sends and reads.
+    /// Sends, reads, and holds the answer against the OpenAPI document.
     pub async fn send(&self, request: RequestBuilder) -> Answer {
-        Answer::of(request.send().await.expect("an answer")).await
+        let request = request.build().expect("a request");
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let answer = Answer::of(self.client.execute(request).await.expect("an answer")).await;
+        document::check(method.as_str(), &path, answer.status, answer.header("content-type"), &answer.text);
+        answer
     }
 
     /// An anonymous call.
     pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         let request = self.request(method, path);
-        self.send(if let Some(body) = body {
-            request.json(&body)
-        } else {
-            request
-        })
-        .await
+        self.send(if let Some(body) = body { request.json(&body) } else { request }).await
     }
 
     /// A call by a person.
     pub async fn call_as(&self, person: &Person, method: Method, path: &str, body: Option<Value>) -> Answer {
         let request = person.sign(self.request(method, path));
-        self.send(if let Some(body) = body {
-            request.json(&body)
-        } else {
-            request
-        })
-        .await
+        self.send(if let Some(body) = body { request.json(&body) } else { request }).await
     }
 
     /// Signs in; fails the test if that fails.
@@ -233,12 +198,7 @@ impl TestApp {
     /// A new organization; gives its id.
     pub async fn organization(&self, staff: &Person, name: &str) -> String {
         let answer = self
-            .call_as(
-                staff,
-                Method::POST,
-                "/worklete_admin/organizations",
-                Some(json!({ "name": name })),
-            )
+            .call_as(staff, Method::POST, "/worklete_admin/organizations", Some(json!({ "name": name })))
             .await;
         assert_eq!(answer.status, 201, "{answer:?}");
         id_of(&answer.json)
@@ -258,16 +218,13 @@ impl TestApp {
 
     /// Signs somebody up with a code.
     pub async fn sign_up(&self, username: &str, code: &str) -> Answer {
-        self.call(Method::POST, "/auth", Some(sign_up_body(username, code)))
-            .await
+        self.call(Method::POST, "/auth", Some(sign_up_body(username, code))).await
     }
 
     /// A new member with an account, signed in.
     pub async fn member(&self, admin: &Person, organization: &str, username: &str, fields: Value) -> Person {
         let membership = self.membership(admin, organization, fields).await;
-        let answer = self
-            .sign_up(username, membership["invite_code"].as_str().expect("a code"))
-            .await;
+        let answer = self.sign_up(username, membership["invite_code"].as_str().expect("a code")).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.person()
     }
@@ -286,19 +243,13 @@ impl Drop for TestApp {
 impl Person {
     /// Adds the three headers.
     pub fn sign(&self, request: RequestBuilder) -> RequestBuilder {
-        request
-            .header("access-token", &self.token)
-            .header("client", &self.client)
-            .header("uid", &self.uid)
+        request.header("access-token", &self.token).header("client", &self.client).header("uid", &self.uid)
     }
 }
 
 /// The `id` of an object.
 pub fn id_of(json: &Value) -> String {
-    json["id"]
-        .as_str()
-        .unwrap_or_else(|| panic!("no id in {json}"))
-        .to_owned()
+    json["id"].as_str().unwrap_or_else(|| panic!("no id in {json}")).to_owned()
 }
 
 /// A sign-up that only the code can spoil.
@@ -307,4 +258,186 @@ pub fn sign_up_body(username: &str, code: &str) -> Value {
         "username": username, "first_name": "Demo", "last_name": "Learner", "password": PASSWORD, "invite_code": code,
         "provider": "username"
     })
+}
+
+impl Answer {
+    /// Checks that this is a problem document of the given status and code, and gives it.
+    pub fn problem(&self, status: u16, code: &str) -> &Value {
+        assert_eq!((self.status, self.json["code"].as_str()), (status, Some(code)), "{self:?}");
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        let mut expected =
+            vec!["code", "detail", "errors", "request_id", "status", "success", "title", "type"];
+        if self.json.get("fields").is_some() {
+            expected.insert(3, "fields");
+        }
+        assert_eq!(keys(&self.json), expected, "{self:?}");
+        assert_eq!(self.json["status"], status);
+        assert_eq!(self.json["success"], false);
+        assert_eq!(self.json["request_id"].as_str(), self.header("x-request-id"));
+        let texts = self.json["errors"].as_array().expect("a list");
+        assert!(!texts.is_empty() && texts.iter().all(Value::is_string), "{self:?}");
+        assert!(["title", "detail", "type"].iter().all(|name| self.json[name].is_string()), "{self:?}");
+        &self.json
+    }
+}
+
+/// The names in an object, in alphabetical order.
+pub fn keys(object: &Value) -> Vec<&str> {
+    let mut keys: Vec<_> = object.as_object().expect("an object").keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
+/// An organization with a team, and somebody in each role; `None` has no session.
+pub struct Cast {
+    /// The organization.
+    pub organization: String,
+    /// A team of it.
+    pub team: String,
+    /// Everybody, by role.
+    pub people: Vec<(&'static str, Option<Person>)>,
+}
+
+impl Cast {
+    /// Somebody who is signed in.
+    pub fn person(&self, role: &str) -> &Person {
+        let found = self.people.iter().find(|(name, _)| *name == role);
+        found.and_then(|(_, person)| person.as_ref()).expect("a known role")
+    }
+}
+
+impl TestApp {
+    /// A new team; gives its id.
+    pub async fn team(&self, admin: &Person, organization: &str, name: &str) -> String {
+        let path = format!("/organizations/{organization}/teams");
+        let answer = self.call_as(admin, Method::POST, &path, Some(json!({ "name": name }))).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        id_of(&answer.json)
+    }
+
+    /// Somebody in each role.
+    pub async fn cast(&self) -> Cast {
+        let staff = self.staff("staff-admin", "admin").await;
+        let employee = self.staff("staff-employee", "employee").await;
+        let organization = self.organization(&staff, "Harbor").await;
+        let elsewhere = self.organization(&staff, "Elsewhere").await;
+        let team = self.team(&staff, &organization, "Night shift").await;
+        let outsider = json!({ "org_admin": true });
+        let outsider = self.member(&staff, &elsewhere, "outsider", outsider).await;
+        let member = self.member(&staff, &organization, "member", json!({ "team_ids": [team] })).await;
+        let lead = json!({ "administered_team_ids": [team] });
+        let lead = self.member(&staff, &organization, "team-admin", lead).await;
+        let admin = self.member(&staff, &organization, "org-admin", json!({ "org_admin": true })).await;
+        let gone = self.member(&staff, &organization, "gone", json!({ "org_admin": true })).await;
+        self.database.execute(
+            "UPDATE memberships SET status = 'deactivated', deactivated_at = now() \
+             WHERE user_id = (SELECT id FROM users WHERE username = 'gone')",
+        );
+        let people = vec![
+            ("anonymous", None),
+            ("outsider", Some(outsider)),
+            ("gone", Some(gone)),
+            ("member", Some(member)),
+            ("team admin", Some(lead)),
+            ("org admin", Some(admin)),
+            ("staff employee", Some(employee)),
+            ("staff admin", Some(staff)),
+        ];
+        Cast { organization, team, people }
+    }
+
+    /// A call by somebody, or by nobody.
+    pub async fn call_by(
+        &self,
+        person: Option<&Person>,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        match person {
+            Some(person) => self.call_as(person, method, path, body).await,
+            None => self.call(method, path, body).await,
+        }
+    }
+
+    /// The audit trail, oldest row first.
+    pub fn audit(&self) -> Vec<Value> {
+        let rows = self.database.rows("SELECT to_json(a)::text FROM audit_log a ORDER BY at, id");
+        let read = |row: &String| {
+            // A row of one column, in PostgreSQL's own notation: ("…"), with quotes and backslashes doubled.
+            let inner = row.trim_start_matches("(\"").trim_end_matches("\")");
+            let json = inner.replace("\"\"", "\"").replace("\\\\", "\\");
+            serde_json::from_str(&json).expect("JSON")
+        };
+        rows.iter().map(read).collect()
+    }
+}
+
+impl Answer {
+    /// The names at the top of the body, in the order of the alphabet.
+    pub fn keys(&self) -> Vec<&str> {
+        keys_of(&self.json)
+    }
+
+    /// Whether the answer carries a session. Fails the test when it carries a part of one, a blank, or two different ones.
+    pub fn carries_session(&self) -> bool {
+        let names = ["access-token", "client", "expiry", "token-type", "uid"];
+        let Some(bearer) = self.headers.get("authorization") else {
+            assert!(!self.has_session(), "a part of a session in {self:?}");
+            return false;
+        };
+        let word = bearer.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
+        let json = base64::engine::general_purpose::STANDARD.decode(word.expect("a bearer"));
+        let bearer: Value = serde_json::from_slice(&json.expect("base64")).expect("JSON");
+        assert_eq!(keys_of(&bearer), names);
+        for name in names {
+            let value = self.header(name).filter(|value| !value.trim().is_empty());
+            assert_eq!(value, bearer[name].as_str(), "{name} in {self:?}");
+            assert_eq!(self.headers.get_all(name).iter().count(), 1, "{name} in {self:?}");
+        }
+        self.person();
+        true
+    }
+
+    /// Status and code of an error, which must hold what every error holds.
+    pub fn error(&self) -> (u16, &str) {
+        assert!(self.header("content-type").is_some_and(|mime| mime.contains("json")), "{self:?}");
+        assert!(self.json["request_id"].is_string(), "{self:?}");
+        assert_eq!(self.header("x-request-id"), self.json["request_id"].as_str(), "{self:?}");
+        let code = self.json["code"].as_str();
+        (self.status, code.unwrap_or_else(|| panic!("no code in {self:?}")))
+    }
+}
+
+/// The names of an object, in the order of the alphabet.
+pub fn keys_of(json: &Value) -> Vec<&str> {
+    let object = json.as_object().unwrap_or_else(|| panic!("no object but {json}"));
+    let mut keys: Vec<&str> = object.keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
+impl TestApp {
+    /// A server where people sign up without a code.
+    pub async fn start_open(variables: &[(&str, &str)]) -> Self {
+        Self::start_with(&[&[("OPEN_REGISTRATION", "true")], variables].concat()).await
+    }
+
+    /// A new account without memberships, signed in. Only on a server of [`start_open`](Self::start_open).
+    pub async fn newcomer(&self, username: &str) -> Person {
+        let mut body = sign_up_body(username, "");
+        if username.contains('@') {
+            body["provider"] = "email".into();
+        }
+        let answer = self.call(Method::POST, "/auth", Some(body)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.person()
+    }
+
+    /// Whether a session is good.
+    pub async fn knows(&self, person: &Person) -> bool {
+        let answer = self.call_as(person, Method::GET, "/auth/validate_token", None).await;
+        assert!([200, 401].contains(&answer.status), "{answer:?}");
+        answer.status == 200
+    }
 }

@@ -26,10 +26,7 @@ impl Description {
     pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
         let text = raw.trim();
         if text.is_empty() {
-            return Err(FieldProblem {
-                code: "blank",
-                message: "can't be blank; send null for none".into(),
-            });
+            return Err(FieldProblem { code: "blank", message: "can't be blank; send null for none".into() });
         }
         if text.chars().count() > 5000 {
             return Err(FieldProblem {
@@ -37,10 +34,7 @@ impl Description {
                 message: "is too long (maximum is 5000 characters)".into(),
             });
         }
-        if text
-            .chars()
-            .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
-        {
+        if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
             return Err(FieldProblem {
                 code: "invalid",
                 message: "must not contain control characters".into(),
@@ -108,10 +102,7 @@ mod tests {
 
     #[test]
     fn a_language_is_two_letters() {
-        assert_eq!(
-            LanguageCode::parse("ES").map(|code| code.as_str().to_owned()),
-            Ok("es".into())
-        );
+        assert_eq!(LanguageCode::parse("ES").map(|code| code.as_str().to_owned()), Ok("es".into()));
         for raw in ["", "e", "eng", "e1", "é"] {
             assert!(LanguageCode::parse(raw).is_err(), "{raw:?}");
         }
@@ -119,10 +110,7 @@ mod tests {
 
     #[test]
     fn a_description_keeps_its_lines() {
-        assert_eq!(
-            Description::parse(" a\nb ").map(|text| text.as_str().to_owned()),
-            Ok("a\nb".into())
-        );
+        assert_eq!(Description::parse(" a\nb ").map(|text| text.as_str().to_owned()), Ok("a\nb".into()));
         assert!(Description::parse("a\u{0}").is_err());
     }
 }

@@ -41,13 +41,7 @@ impl CourseService {
             updated_at: now,
         };
         let audit = actor
-            .audit(
-                self.ids.next(),
-                now,
-                "course.create",
-                course.organization,
-                AuditSubject::Course(id),
-            )
+            .audit(self.ids.next(), now, "course.create", course.organization, AuditSubject::Course(id))
             .after(
                 json!({ "name": course.name.as_str(), "basics": course.basics, "position": course.position }),
             );
@@ -89,30 +83,16 @@ mod tests {
     #[tokio::test]
     async fn a_staff_admin_opens_a_course_and_each_language_counts_once() {
         let mut courses = MockCourseRepository::new();
-        courses
-            .expect_insert()
-            .withf(|_, audit| audit.action == "course.create")
-            .return_once(|_, _| Ok(()));
-        let course = service(courses)
-            .create_course(&staff(StaffRole::Admin), command())
-            .await
-            .expect("opens");
-        assert_eq!(
-            course
-                .language_codes
-                .iter()
-                .map(LanguageCode::as_str)
-                .collect::<Vec<_>>(),
-            ["en", "es"]
-        );
+        courses.expect_insert().withf(|_, audit| audit.action == "course.create").return_once(|_, _| Ok(()));
+        let course =
+            service(courses).create_course(&staff(StaffRole::Admin), command()).await.expect("opens");
+        assert_eq!(course.language_codes.iter().map(LanguageCode::as_str).collect::<Vec<_>>(), ["en", "es"]);
     }
 
     #[tokio::test]
     async fn a_member_may_not_create_a_course() {
         let actor = member_of(OrgId::new(uuid::Uuid::from_u128(1)), true);
-        let refused = service(MockCourseRepository::new())
-            .create_course(&actor, command())
-            .await;
+        let refused = service(MockCourseRepository::new()).create_course(&actor, command()).await;
         assert_eq!(refused.expect_err("refused").kind(), ErrorKind::Forbidden);
     }
 }

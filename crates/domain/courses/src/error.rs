@@ -17,11 +17,7 @@ pub enum CourseError {
 impl CourseError {
     /// The course names an organization that does not exist.
     pub fn organization_unknown() -> Self {
-        Self::OrganizationUnknown(FieldErrors::of(
-            "organization_id",
-            "unknown",
-            "is not an organization",
-        ))
+        Self::OrganizationUnknown(FieldErrors::of("organization_id", "unknown", "is not an organization"))
     }
 }
 

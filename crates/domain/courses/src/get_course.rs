@@ -6,10 +6,7 @@ impl CourseService {
     /// A course as staff sees it.
     pub async fn get_course(&self, actor: &Actor, id: CourseId) -> Result<Course, CourseError> {
         actor.require(Permission::CourseRead, Scope::Platform)?;
-        self.courses
-            .find(id)
-            .await?
-            .ok_or_else(|| Refusal::NotFound.into())
+        self.courses.find(id).await?.ok_or_else(|| Refusal::NotFound.into())
     }
 }
 
@@ -33,10 +30,7 @@ mod tests {
             Arc::new(CountingIds::default()),
         );
         let id = CourseId::new(uuid::Uuid::from_u128(1));
-        let refused = service
-            .get_course(&staff(StaffRole::Employee), id)
-            .await
-            .expect_err("none there");
+        let refused = service.get_course(&staff(StaffRole::Employee), id).await.expect_err("none there");
         assert_eq!(refused.kind(), ErrorKind::NotFound);
     }
 }

@@ -80,10 +80,7 @@ impl Actor {
             (None, None) => Err(Refusal::NotFound),
             // A staff employee who also runs an organization keeps what that role allows, so either may say yes.
             roles
-                if [roles.0, roles.1]
-                    .into_iter()
-                    .flatten()
-                    .any(|role| policy::allows(role, permission)) =>
+                if [roles.0, roles.1].into_iter().flatten().any(|role| policy::allows(role, permission)) =>
             {
                 Ok(())
             }
@@ -108,14 +105,11 @@ impl Actor {
             Scope::Platform => return None,
             Scope::Organization(organization) | Scope::Team(organization, _) => organization,
         };
-        self.memberships
-            .iter()
-            .find(|m| m.organization == organization)
-            .map(|m| match scope {
-                _ if m.org_admin => Role::OrgAdmin,
-                Scope::Team(_, team) if m.administered_teams.contains(&team) => Role::TeamAdmin,
-                _ => Role::Member,
-            })
+        self.memberships.iter().find(|m| m.organization == organization).map(|m| match scope {
+            _ if m.org_admin => Role::OrgAdmin,
+            Scope::Team(_, team) if m.administered_teams.contains(&team) => Role::TeamAdmin,
+            _ => Role::Member,
+        })
     }
 
     /// The audit row for a write by this actor. `before` and `after` must hold no secrets.
@@ -152,13 +146,8 @@ mod tests {
 
     fn actor(staff: Option<StaffRole>, org_admin: bool, administered_teams: Vec<TeamId>) -> Actor {
         let id = MembershipId::new(Uuid::from_u128(5));
-        let membership = ActorMembership {
-            id,
-            organization: OWN,
-            org_admin,
-            teams: vec![],
-            administered_teams,
-        };
+        let membership =
+            ActorMembership { id, organization: OWN, org_admin, teams: vec![], administered_teams };
         Actor {
             user: UserId::new(Uuid::from_u128(6)),
             staff,
@@ -175,34 +164,22 @@ mod tests {
         assert_eq!(lead.role_in(Scope::Organization(OWN)), Some(Role::Member));
         assert_eq!(lead.role_in(Scope::Organization(FOREIGN)), None);
         assert_eq!(lead.role_in(Scope::Platform), None);
-        assert_eq!(
-            actor(None, true, vec![]).role_in(Scope::Team(OWN, OTHER_TEAM)),
-            Some(Role::OrgAdmin)
-        );
+        assert_eq!(actor(None, true, vec![]).role_in(Scope::Team(OWN, OTHER_TEAM)), Some(Role::OrgAdmin));
     }
 
     #[test]
     fn staff_outranks_a_membership_and_reaches_every_organization() {
         let staff = actor(Some(StaffRole::Employee), true, vec![]);
         assert_eq!(staff.role_in(Scope::Organization(OWN)), Some(Role::StaffEmployee));
-        assert_eq!(
-            staff.role_in(Scope::Organization(FOREIGN)),
-            Some(Role::StaffEmployee)
-        );
+        assert_eq!(staff.role_in(Scope::Organization(FOREIGN)), Some(Role::StaffEmployee));
     }
 
     #[test]
     fn an_employee_keeps_the_rights_of_an_own_membership() {
         let admin_of_own = actor(Some(StaffRole::Employee), true, vec![]);
-        assert_eq!(
-            admin_of_own.require(Permission::MembershipCreate, Scope::Organization(OWN)),
-            Ok(())
-        );
+        assert_eq!(admin_of_own.require(Permission::MembershipCreate, Scope::Organization(OWN)), Ok(()));
         let foreign = Scope::Organization(FOREIGN);
-        assert_eq!(
-            admin_of_own.require(Permission::MembershipCreate, foreign),
-            Err(Refusal::Forbidden)
-        );
+        assert_eq!(admin_of_own.require(Permission::MembershipCreate, foreign), Err(Refusal::Forbidden));
     }
 
     #[test]

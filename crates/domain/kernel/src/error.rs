@@ -27,7 +27,7 @@ pub enum ErrorKind {
 /// One rule that a field breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldProblem {
-    /// Stable snake_case word for programs, such as `too_short`.
+    /// Stable snake-case word for programs, such as `too_short`.
     pub code: &'static str,
     /// What is wrong, for people; reads well after the field's name, such as `is too short (minimum is 4 characters)`.
     pub message: String,
@@ -46,13 +46,7 @@ impl FieldErrors {
     /// A single problem with a single field.
     pub fn of(field: &str, code: &'static str, message: impl Into<String>) -> Self {
         let mut errors = Self::new();
-        errors.add(
-            field,
-            FieldProblem {
-                code,
-                message: message.into(),
-            },
-        );
+        errors.add(field, FieldProblem { code, message: message.into() });
         errors
     }
 
@@ -78,9 +72,7 @@ impl FieldErrors {
 
     /// The problems by field, fields in alphabetical order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[FieldProblem])> {
-        self.0
-            .iter()
-            .map(|(field, problems)| (field.as_str(), problems.as_slice()))
+        self.0.iter().map(|(field, problems)| (field.as_str(), problems.as_slice()))
     }
 }
 
@@ -89,7 +81,7 @@ pub trait DomainError: Error + Send + Sync + 'static {
     /// The kind, from which a boundary derives its own status.
     fn kind(&self) -> ErrorKind;
 
-    /// Stable snake_case word for programs.
+    /// Stable snake-case word for programs.
     fn code(&self) -> &'static str;
 
     /// The fields that are wrong, when the kind is [`ErrorKind::Invalid`] or a value is taken.

@@ -19,20 +19,12 @@ impl InviteCode {
         if code.len() == Self::LENGTH && code.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Ok(Self(code));
         }
-        Err(FieldProblem {
-            code: "invalid",
-            message: "must be 6 letters or digits".into(),
-        })
+        Err(FieldProblem { code: "invalid", message: "must be 6 letters or digits".into() })
     }
 
     /// The code for six indices into [`ALPHABET`](Self::ALPHABET); larger ones wrap around.
     pub fn from_indices(indices: [usize; Self::LENGTH]) -> Self {
-        Self(
-            indices
-                .iter()
-                .map(|&i| char::from(Self::ALPHABET[i % Self::ALPHABET.len()]))
-                .collect(),
-        )
+        Self(indices.iter().map(|&i| char::from(Self::ALPHABET[i % Self::ALPHABET.len()])).collect())
     }
 
     /// The code in upper case.
@@ -54,10 +46,7 @@ mod tests {
 
     #[test]
     fn six_letters_or_digits_in_any_case_are_a_code() {
-        assert_eq!(
-            InviteCode::parse(" 289bzp ").map(|c| c.as_str().to_owned()),
-            Ok("289BZP".to_owned())
-        );
+        assert_eq!(InviteCode::parse(" 289bzp ").map(|c| c.as_str().to_owned()), Ok("289BZP".to_owned()));
         for raw in ["", "289BZ", "289BZPP", "289-ZP", "28９BZP", "289BZ\u{0}"] {
             assert!(InviteCode::parse(raw).is_err(), "{raw:?}");
         }

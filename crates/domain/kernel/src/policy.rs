@@ -20,9 +20,7 @@ impl StaffRole {
 
     /// Reads the spelling of [`as_str`](Self::as_str).
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Employee, Self::Admin]
-            .into_iter()
-            .find(|role| role.as_str() == text)
+        [Self::Employee, Self::Admin].into_iter().find(|role| role.as_str() == text)
     }
 }
 

@@ -18,9 +18,7 @@ pub struct FixedClock(Mutex<DateTime<Utc>>);
 impl Default for FixedClock {
     /// Stands at 2026-01-05T08:00:00Z, a Monday.
     fn default() -> Self {
-        Self(Mutex::new(
-            DateTime::from_timestamp(1_767_600_000, 0).unwrap_or_default(),
-        ))
+        Self(Mutex::new(DateTime::from_timestamp(1_767_600_000, 0).unwrap_or_default()))
     }
 }
 
@@ -60,14 +58,7 @@ pub struct FakeThrottle {
 
 impl Throttle for FakeThrottle {
     fn check(&self, budget: Budget, _key: &str) -> Result<(), RetryAfter> {
-        if self.used_up.contains(&budget) {
-            Err(RetryAfter {
-                seconds: 30,
-                limit: None,
-            })
-        } else {
-            Ok(())
-        }
+        if self.used_up.contains(&budget) { Err(RetryAfter { seconds: 30, limit: None }) } else { Ok(()) }
     }
 
     fn record(&self, budget: Budget, key: &str) -> Result<(), RetryAfter> {
@@ -80,44 +71,25 @@ impl Throttle for FakeThrottle {
     }
 
     fn clear(&self, budget: Budget, key: &str) {
-        self.cleared
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push((budget, key.to_owned()));
+        self.cleared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((budget, key.to_owned()));
     }
 }
 
 /// An actor with one membership in `organization`.
 pub fn member_of(organization: OrgId, org_admin: bool) -> Actor {
     let id = MembershipId::new(Uuid::from_u128(0xB0));
-    let membership = ActorMembership {
-        id,
-        organization,
-        org_admin,
-        teams: Vec::new(),
-        administered_teams: Vec::new(),
-    };
-    Actor {
-        memberships: vec![membership],
-        ..nobody()
-    }
+    let membership =
+        ActorMembership { id, organization, org_admin, teams: Vec::new(), administered_teams: Vec::new() };
+    Actor { memberships: vec![membership], ..nobody() }
 }
 
 /// A member of Worklete's staff.
 pub fn staff(role: StaffRole) -> Actor {
-    Actor {
-        staff: Some(role),
-        ..nobody()
-    }
+    Actor { staff: Some(role), ..nobody() }
 }
 
 /// A signed-in person without any membership.
 pub fn nobody() -> Actor {
     let user = UserId::new(Uuid::from_u128(0xA0));
-    Actor {
-        user,
-        staff: None,
-        memberships: Vec::new(),
-        origin: Origin::default(),
-    }
+    Actor { user, staff: None, memberships: Vec::new(), origin: Origin::default() }
 }

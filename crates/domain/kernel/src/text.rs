@@ -18,30 +18,18 @@ pub fn parse_text(raw: &str, rule: TextRule) -> Result<String, FieldProblem> {
     let text = raw.split_whitespace().collect::<Vec<_>>().join(" ");
     let length = text.chars().count();
     if text.chars().any(char::is_control) {
-        return Err(FieldProblem {
-            code: "invalid",
-            message: "must not contain control characters".into(),
-        });
+        return Err(FieldProblem { code: "invalid", message: "must not contain control characters".into() });
     }
     if length == 0 && rule.min > 0 {
-        return Err(FieldProblem {
-            code: "blank",
-            message: "can't be blank".into(),
-        });
+        return Err(FieldProblem { code: "blank", message: "can't be blank".into() });
     }
     if length < rule.min {
         let message = format!("is too short (minimum is {} characters)", rule.min);
-        return Err(FieldProblem {
-            code: "too_short",
-            message,
-        });
+        return Err(FieldProblem { code: "too_short", message });
     }
     if length > rule.max {
         let message = format!("is too long (maximum is {} characters)", rule.max);
-        return Err(FieldProblem {
-            code: "too_long",
-            message,
-        });
+        return Err(FieldProblem { code: "too_long", message });
     }
     Ok(text)
 }
@@ -78,10 +66,7 @@ impl EmailAddress {
     /// Trims, lower-cases and checks an address.
     pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
         let address = raw.trim().to_ascii_lowercase();
-        let invalid = || FieldProblem {
-            code: "invalid",
-            message: "is not an e-mail address".into(),
-        };
+        let invalid = || FieldProblem { code: "invalid", message: "is not an e-mail address".into() };
         let (local, domain) = address.split_once('@').ok_or_else(invalid)?;
         let labels_are_good = domain.split('.').all(|label| {
             !label.is_empty()
@@ -94,9 +79,7 @@ impl EmailAddress {
             && !local.starts_with('.')
             && !local.ends_with('.')
             && !local.contains("..")
-            && local
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b));
+            && local.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b));
         if !local_is_good || !labels_are_good || !domain.contains('.') || address.len() > 254 {
             return Err(invalid());
         }
@@ -123,15 +106,10 @@ mod tests {
 
     #[test]
     fn names_of_any_script_are_kept_and_white_space_is_folded() {
-        for (raw, kept) in [
-            ("  Zoë  van   Dijk ", "Zoë van Dijk"),
-            ("李小龍", "李小龍"),
-            ("O'Brien-Łódź", "O'Brien-Łódź"),
-        ] {
-            assert_eq!(
-                PersonName::parse(raw).map(|name| name.to_string()),
-                Ok(kept.to_owned())
-            );
+        for (raw, kept) in
+            [("  Zoë  van   Dijk ", "Zoë van Dijk"), ("李小龍", "李小龍"), ("O'Brien-Łódź", "O'Brien-Łódź")]
+        {
+            assert_eq!(PersonName::parse(raw).map(|name| name.to_string()), Ok(kept.to_owned()));
         }
     }
 
@@ -140,10 +118,7 @@ mod tests {
         for (raw, code) in [("   ", "blank"), ("a\u{0}b", "invalid"), ("\u{7}", "invalid")] {
             assert_eq!(PersonName::parse(raw).map_err(|p| p.code), Err(code), "{raw:?}");
         }
-        assert_eq!(
-            PersonName::parse(&"x".repeat(101)).map_err(|p| p.code),
-            Err("too_long")
-        );
+        assert_eq!(PersonName::parse(&"x".repeat(101)).map_err(|p| p.code), Err("too_long"));
     }
 
     #[test]

@@ -13,8 +13,7 @@ impl MembershipService {
         self.throttle.check(Budget::WrongInviteCodesOfAddress, &address)?;
         let accepted = self.memberships.accept(code, actor.user, self.clock.now()).await;
         if let Err(MembershipError::InvitationNotUsable) = accepted {
-            self.throttle
-                .record(Budget::WrongInviteCodesOfAddress, &address)?;
+            self.throttle.record(Budget::WrongInviteCodesOfAddress, &address)?;
         }
         accepted
     }
@@ -29,23 +28,13 @@ mod tests {
 
     #[tokio::test]
     async fn only_codes_that_cannot_be_used_are_counted() {
-        for (error, counted) in [
-            (MembershipError::InvitationNotUsable, 1),
-            (MembershipError::AlreadyMember, 0),
-        ] {
+        for (error, counted) in
+            [(MembershipError::InvitationNotUsable, 1), (MembershipError::AlreadyMember, 0)]
+        {
             let mut fixture = Fixture::default();
-            fixture
-                .memberships
-                .expect_accept()
-                .return_once(move |_, _, _| Err(error));
+            fixture.memberships.expect_accept().return_once(move |_, _, _| Err(error));
             let throttle = fixture.throttle.clone();
-            assert!(
-                fixture
-                    .service()
-                    .accept_invitation(&nobody(), &a_code())
-                    .await
-                    .is_err()
-            );
+            assert!(fixture.service().accept_invitation(&nobody(), &a_code()).await.is_err());
             assert_eq!(throttle.recorded.lock().expect("lock").len(), counted);
         }
     }

@@ -49,11 +49,7 @@ impl MembershipService {
     ) -> Result<Added, MembershipError> {
         let organization = command.organization;
         actor.require(Permission::MembershipCreate, Scope::Organization(organization))?;
-        let settings = self
-            .memberships
-            .find_settings(organization)
-            .await?
-            .ok_or(Refusal::NotFound)?;
+        let settings = self.memberships.find_settings(organization).await?.ok_or(Refusal::NotFound)?;
         let now = self.clock.now();
         let id = MembershipId::new(self.ids.next());
         let membership = Membership {
@@ -89,11 +85,7 @@ impl MembershipService {
                 "job_title": membership.job_title.as_ref().map(JobTitle::as_str),
                 "org_admin": membership.org_admin,
             }));
-        let mut new = NewMembership {
-            invitation: self.new_invitation(&membership),
-            membership,
-            audit,
-        };
+        let mut new = NewMembership { invitation: self.new_invitation(&membership), membership, audit };
         for _ in 1..CODE_ATTEMPTS {
             match self.memberships.add(new.clone()).await {
                 Err(MembershipError::CodeTaken) => new.invitation.code = self.codes.code(),
@@ -144,49 +136,27 @@ mod tests {
 
     fn with_settings() -> Fixture {
         let mut fixture = Fixture::default();
-        let settings = RosterSettings {
-            time_zone: Tz::UTC,
-            reporting_grace_days: 0,
-        };
-        fixture
-            .memberships
-            .expect_find_settings()
-            .return_once(|_| Ok(Some(settings)));
+        let settings = RosterSettings { time_zone: Tz::UTC, reporting_grace_days: 0 };
+        fixture.memberships.expect_find_settings().return_once(|_| Ok(Some(settings)));
         fixture
     }
 
     fn created(new: NewMembership) -> Result<Added, MembershipError> {
-        let NewMembership {
-            membership,
-            invitation,
-            ..
-        } = new;
-        Ok(Added::Created(MembershipView {
-            membership,
-            invitation: Some(invitation),
-            user: None,
-        }))
+        let NewMembership { membership, invitation, .. } = new;
+        Ok(Added::Created(MembershipView { membership, invitation: Some(invitation), user: None }))
     }
 
     #[tokio::test]
     async fn an_org_admin_gets_a_pending_membership_with_a_code_for_thirty_days() {
         let mut fixture = with_settings();
         fixture.memberships.expect_add().return_once(created);
-        let added = fixture
-            .service()
-            .create_membership(&member_of(ORG, true), command())
-            .await
-            .expect("adds");
-        let Added::Created(view) = added else {
-            panic!("expected a new membership")
-        };
+        let added =
+            fixture.service().create_membership(&member_of(ORG, true), command()).await.expect("adds");
+        let Added::Created(view) = added else { panic!("expected a new membership") };
         let invitation = view.invitation.expect("an invitation");
         assert_eq!(view.membership.status, MembershipStatus::Pending);
         assert_eq!(invitation.membership, view.membership.id);
-        assert_eq!(
-            invitation.expires_at - invitation.created_at,
-            chrono::TimeDelta::days(30)
-        );
+        assert_eq!(invitation.expires_at - invitation.created_at, chrono::TimeDelta::days(30));
     }
 
     #[tokio::test]
@@ -195,19 +165,9 @@ mod tests {
         let mut calls = 0;
         fixture.memberships.expect_add().times(2).returning(move |new| {
             calls += 1;
-            if calls == 1 {
-                Err(MembershipError::CodeTaken)
-            } else {
-                created(new)
-            }
+            if calls == 1 { Err(MembershipError::CodeTaken) } else { created(new) }
         });
-        assert!(
-            fixture
-                .service()
-                .create_membership(&member_of(ORG, true), command())
-                .await
-                .is_ok()
-        );
+        assert!(fixture.service().create_membership(&member_of(ORG, true), command()).await.is_ok());
     }
 
     #[tokio::test]
@@ -218,10 +178,7 @@ mod tests {
             (staff(StaffRole::Employee), ErrorKind::Forbidden),
             (member_of(elsewhere, true), ErrorKind::NotFound),
         ] {
-            let refused = Fixture::default()
-                .service()
-                .create_membership(&actor, command())
-                .await;
+            let refused = Fixture::default().service().create_membership(&actor, command()).await;
             assert_eq!(refused.expect_err("refused").kind(), kind);
         }
     }
@@ -229,14 +186,8 @@ mod tests {
     #[tokio::test]
     async fn an_organization_that_does_not_exist_is_not_found() {
         let mut fixture = Fixture::default();
-        fixture
-            .memberships
-            .expect_find_settings()
-            .return_once(|_| Ok(None));
-        let refused = fixture
-            .service()
-            .create_membership(&staff(StaffRole::Admin), command())
-            .await;
+        fixture.memberships.expect_find_settings().return_once(|_| Ok(None));
+        let refused = fixture.service().create_membership(&staff(StaffRole::Admin), command()).await;
         assert_eq!(refused.expect_err("refused").kind(), ErrorKind::NotFound);
     }
 }

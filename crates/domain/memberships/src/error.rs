@@ -32,25 +32,13 @@ pub enum MembershipError {
 impl MembershipError {
     /// Somebody else on the roster has this number.
     pub fn external_id_taken() -> Self {
-        Self::ExternalIdTaken(FieldErrors::of(
-            "external_id",
-            "taken",
-            "belongs to another member",
-        ))
+        Self::ExternalIdTaken(FieldErrors::of("external_id", "taken", "belongs to another member"))
     }
 
     /// `field` names teams that are not live teams of the organization.
     pub fn teams_unknown(field: &str, teams: &[TeamId]) -> Self {
-        let ids = teams
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(", ");
-        Self::Invalid(FieldErrors::of(
-            field,
-            "unknown",
-            format!("are not teams of the organization: {ids}"),
-        ))
+        let ids = teams.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        Self::Invalid(FieldErrors::of(field, "unknown", format!("are not teams of the organization: {ids}")))
     }
 }
 

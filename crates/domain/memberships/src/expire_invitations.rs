@@ -17,11 +17,7 @@ mod tests {
     async fn expiry_is_judged_by_the_clock_of_the_domain() {
         let mut fixture = Fixture::default();
         let now = fixture.clock.now();
-        fixture
-            .memberships
-            .expect_expire_invitations()
-            .withf(move |at| *at == now)
-            .return_once(|_| Ok(4));
+        fixture.memberships.expect_expire_invitations().withf(move |at| *at == now).return_once(|_| Ok(4));
         assert_eq!(fixture.service().expire_invitations().await.expect("runs"), 4);
     }
 }

@@ -27,9 +27,7 @@ impl InvitationStatus {
 
     /// Reads the spelling of [`as_str`](Self::as_str).
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Pending, Self::Accepted, Self::Expired, Self::Revoked]
-            .into_iter()
-            .find(|s| s.as_str() == text)
+        [Self::Pending, Self::Accepted, Self::Expired, Self::Revoked].into_iter().find(|s| s.as_str() == text)
     }
 }
 
@@ -88,15 +86,9 @@ mod tests {
     fn time_expires_a_pending_invitation_and_no_other() {
         let pending = an_invitation();
         let end = pending.expires_at;
-        assert_eq!(
-            pending.status_at(end - TimeDelta::seconds(1)),
-            InvitationStatus::Pending
-        );
+        assert_eq!(pending.status_at(end - TimeDelta::seconds(1)), InvitationStatus::Pending);
         assert_eq!(pending.status_at(end), InvitationStatus::Expired);
-        let accepted = Invitation {
-            status: InvitationStatus::Accepted,
-            ..pending
-        };
+        let accepted = Invitation { status: InvitationStatus::Accepted, ..pending };
         assert_eq!(accepted.status_at(end), InvitationStatus::Accepted);
     }
 }

@@ -61,9 +61,7 @@ impl MembershipStatus {
 
     /// Reads the spelling of [`as_str`](Self::as_str).
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Pending, Self::Active, Self::Deactivated]
-            .into_iter()
-            .find(|status| status.as_str() == text)
+        [Self::Pending, Self::Active, Self::Deactivated].into_iter().find(|status| status.as_str() == text)
     }
 }
 
@@ -162,10 +160,7 @@ mod tests {
     use super::*;
 
     fn settings(time_zone: Tz, reporting_grace_days: i32) -> RosterSettings {
-        RosterSettings {
-            time_zone,
-            reporting_grace_days,
-        }
+        RosterSettings { time_zone, reporting_grace_days }
     }
 
     #[test]

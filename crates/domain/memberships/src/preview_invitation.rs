@@ -14,8 +14,7 @@ impl MembershipService {
         if let Some(preview) = self.memberships.preview(code, self.clock.now()).await? {
             return Ok(preview);
         }
-        self.throttle
-            .record(Budget::WrongInviteCodesOfAddress, &address)?;
+        self.throttle.record(Budget::WrongInviteCodesOfAddress, &address)?;
         Err(MembershipError::InvitationNotUsable)
     }
 }
@@ -30,10 +29,7 @@ mod tests {
         let mut fixture = Fixture::default();
         fixture.memberships.expect_preview().return_once(|_, _| Ok(None));
         let throttle = fixture.throttle.clone();
-        let refused = fixture
-            .service()
-            .preview_invitation(&a_code(), &Origin::default())
-            .await;
+        let refused = fixture.service().preview_invitation(&a_code(), &Origin::default()).await;
         assert!(matches!(refused, Err(MembershipError::InvitationNotUsable)));
         assert_eq!(throttle.recorded.lock().expect("lock").len(), 1);
     }

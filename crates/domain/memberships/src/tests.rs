@@ -22,14 +22,8 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn with_used_up(budget: Budget) -> Self {
-        let throttle = Arc::new(FakeThrottle {
-            used_up: vec![budget],
-            ..FakeThrottle::default()
-        });
-        Self {
-            throttle,
-            ..Self::default()
-        }
+        let throttle = Arc::new(FakeThrottle { used_up: vec![budget], ..FakeThrottle::default() });
+        Self { throttle, ..Self::default() }
     }
 
     pub(crate) fn service(self) -> MembershipService {

@@ -23,9 +23,7 @@ impl OrgService {
     ) -> Result<Organization, OrgError> {
         actor.require(Permission::OrganizationCreate, Scope::Platform)?;
         let (id, now) = (OrgId::new(self.ids.next()), self.clock.now());
-        let folder = command
-            .s3_integrations_folder
-            .unwrap_or_else(|| Folder::default_for(&command.name, id));
+        let folder = command.s3_integrations_folder.unwrap_or_else(|| Folder::default_for(&command.name, id));
         let organization = Organization {
             id,
             name: command.name,
@@ -41,9 +39,8 @@ impl OrgService {
             updated_at: now,
         };
         let subject = AuditSubject::Organization(id);
-        let audit = actor
-            .audit(self.ids.next(), now, "organization.create", Some(id), subject)
-            .after(json!({
+        let audit =
+            actor.audit(self.ids.next(), now, "organization.create", Some(id), subject).after(json!({
                 "name": organization.name.as_str(),
                 "s3_integrations_folder": organization.s3_integrations_folder.as_str(),
                 "sso_enabled": organization.saml_info.is_some(),
@@ -88,29 +85,18 @@ mod tests {
             assert!(!format!("{audit:?}").contains("EntityDescriptor"));
             Ok(())
         });
-        let opened = service(organizations)
-            .create_organization(&staff(StaffRole::Admin), command())
-            .await;
-        assert_eq!(
-            opened.expect("opens").s3_integrations_folder.as_str(),
-            "harbor-00000001"
-        );
+        let opened = service(organizations).create_organization(&staff(StaffRole::Admin), command()).await;
+        assert_eq!(opened.expect("opens").s3_integrations_folder.as_str(), "harbor-00000001");
     }
 
     #[tokio::test]
     async fn employees_and_customers_may_not() {
         for (actor, code) in [
             (staff(StaffRole::Employee), "forbidden"),
-            (
-                member_of(OrgId::new(uuid::Uuid::from_u128(7)), true),
-                "staff_only",
-            ),
+            (member_of(OrgId::new(uuid::Uuid::from_u128(7)), true), "staff_only"),
         ] {
             let service = service(MockOrganizationRepository::new());
-            let refused = service
-                .create_organization(&actor, command())
-                .await
-                .expect_err("refused");
+            let refused = service.create_organization(&actor, command()).await.expect_err("refused");
             assert_eq!((refused.kind(), refused.code()), (ErrorKind::Forbidden, code));
         }
     }

@@ -21,26 +21,11 @@ impl OrgName {
     /// The name in lower-case ASCII letters and digits with single hyphens, at most 40 characters. `organization` when
     /// nothing of the name is left.
     pub fn slug(&self) -> String {
-        let ascii = self.0.chars().map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_lowercase()
-            } else {
-                ' '
-            }
-        });
+        let ascii =
+            self.0.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' });
         let words: String = ascii.collect();
-        let slug: String = words
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join("-")
-            .chars()
-            .take(40)
-            .collect();
-        if slug.is_empty() {
-            "organization".into()
-        } else {
-            slug.trim_end_matches('-').to_owned()
-        }
+        let slug: String = words.split_whitespace().collect::<Vec<_>>().join("-").chars().take(40).collect();
+        if slug.is_empty() { "organization".into() } else { slug.trim_end_matches('-').to_owned() }
     }
 }
 
@@ -54,10 +39,7 @@ impl Folder {
     pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
         let folder = raw.trim().trim_matches('/');
         if folder.is_empty() {
-            return Err(FieldProblem {
-                code: "blank",
-                message: "can't be blank".into(),
-            });
+            return Err(FieldProblem { code: "blank", message: "can't be blank".into() });
         }
         if folder.len() > 200 {
             return Err(FieldProblem {
@@ -65,15 +47,10 @@ impl Folder {
                 message: "is too long (maximum is 200 characters)".into(),
             });
         }
-        let is_key = folder
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"/_-".contains(&b));
+        let is_key = folder.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_-".contains(&b));
         if !is_key || folder.contains("//") {
             let message = "may only hold letters, digits, /, _ and -, and no empty segment".into();
-            return Err(FieldProblem {
-                code: "invalid",
-                message,
-            });
+            return Err(FieldProblem { code: "invalid", message });
         }
         Ok(Self(folder.to_owned()))
     }
@@ -113,10 +90,7 @@ impl SamlInfo {
             });
         }
         if raw.contains('\0') {
-            return Err(FieldProblem {
-                code: "invalid",
-                message: "must not contain a NUL character".into(),
-            });
+            return Err(FieldProblem { code: "invalid", message: "must not contain a NUL character".into() });
         }
         Ok(Self(raw.to_owned()))
     }
@@ -156,9 +130,7 @@ impl Cadence {
 
     /// Reads the spelling of [`as_str`](Self::as_str).
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Weekly, Self::Monthly, Self::SelfPaced]
-            .into_iter()
-            .find(|cadence| cadence.as_str() == text)
+        [Self::Weekly, Self::Monthly, Self::SelfPaced].into_iter().find(|cadence| cadence.as_str() == text)
     }
 }
 
@@ -197,11 +169,7 @@ mod tests {
 
     #[test]
     fn a_folder_is_a_plain_key_prefix() {
-        let parsed = |raw| {
-            Folder::parse(raw)
-                .map(|folder| folder.as_str().to_owned())
-                .map_err(|p| p.code)
-        };
+        let parsed = |raw| Folder::parse(raw).map(|folder| folder.as_str().to_owned()).map_err(|p| p.code);
         assert_eq!(parsed("/acme/hr_feed-1/"), Ok("acme/hr_feed-1".into()));
         for raw in ["a/../b", "a//b", "a b", "ä", "a\u{0}"] {
             assert_eq!(parsed(raw), Err("invalid"), "{raw:?}");
@@ -213,14 +181,8 @@ mod tests {
     fn the_default_folder_tells_organizations_of_one_name_apart() {
         let name = OrgName::parse("Müller & Söhne GmbH").expect("a name");
         let id = |n| OrgId::new(uuid::Uuid::from_u128(n));
-        assert_eq!(
-            Folder::default_for(&name, id(1)).as_str(),
-            "m-ller-s-hne-gmbh-00000001"
-        );
-        assert_ne!(
-            Folder::default_for(&name, id(1)),
-            Folder::default_for(&name, id(2))
-        );
+        assert_eq!(Folder::default_for(&name, id(1)).as_str(), "m-ller-s-hne-gmbh-00000001");
+        assert_ne!(Folder::default_for(&name, id(1)), Folder::default_for(&name, id(2)));
         assert_eq!(OrgName::parse("物流").expect("a name").slug(), "organization");
     }
 

@@ -19,10 +19,6 @@ impl OrgService {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdGenerator>,
     ) -> Self {
-        Self {
-            organizations,
-            clock,
-            ids,
-        }
+        Self { organizations, clock, ids }
     }
 }

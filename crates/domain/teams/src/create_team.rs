@@ -19,13 +19,7 @@ impl TeamService {
         let (id, now) = (TeamId::new(self.ids.next()), self.clock.now());
         let team = Team::new(id, command.organization, command.name, now);
         let audit = actor
-            .audit(
-                self.ids.next(),
-                now,
-                "team.create",
-                Some(team.organization),
-                AuditSubject::Team(id),
-            )
+            .audit(self.ids.next(), now, "team.create", Some(team.organization), AuditSubject::Team(id))
             .after(json!({ "name": team.name.as_str() }));
         self.teams.insert(team.clone(), audit).await?;
         Ok(team)
@@ -46,31 +40,18 @@ mod tests {
     const FOREIGN: OrgId = OrgId::new(uuid::Uuid::from_u128(2));
 
     fn service(teams: MockTeamRepository) -> TeamService {
-        TeamService::new(
-            Arc::new(teams),
-            Arc::new(FixedClock::default()),
-            Arc::new(CountingIds::default()),
-        )
+        TeamService::new(Arc::new(teams), Arc::new(FixedClock::default()), Arc::new(CountingIds::default()))
     }
 
     fn command(organization: OrgId) -> CreateTeam {
-        CreateTeam {
-            organization,
-            name: TeamName::parse("Night shift").expect("a name"),
-        }
+        CreateTeam { organization, name: TeamName::parse("Night shift").expect("a name") }
     }
 
     #[tokio::test]
     async fn an_org_admin_opens_a_team() {
         let mut teams = MockTeamRepository::new();
-        teams
-            .expect_insert()
-            .withf(|_, audit| audit.action == "team.create")
-            .return_once(|_, _| Ok(()));
-        let team = service(teams)
-            .create_team(&member_of(OWN, true), command(OWN))
-            .await
-            .expect("opens");
+        teams.expect_insert().withf(|_, audit| audit.action == "team.create").return_once(|_, _| Ok(()));
+        let team = service(teams).create_team(&member_of(OWN, true), command(OWN)).await.expect("opens");
         assert_eq!((team.organization, team.memberships_count), (OWN, 0));
     }
 
@@ -78,9 +59,7 @@ mod tests {
     async fn members_may_not_and_outsiders_see_nothing() {
         for (organization, kind) in [(OWN, ErrorKind::Forbidden), (FOREIGN, ErrorKind::NotFound)] {
             let service = service(MockTeamRepository::new());
-            let refused = service
-                .create_team(&member_of(OWN, false), command(organization))
-                .await;
+            let refused = service.create_team(&member_of(OWN, false), command(organization)).await;
             assert_eq!(refused.expect_err("refused").kind(), kind);
         }
     }

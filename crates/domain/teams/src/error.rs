@@ -17,11 +17,7 @@ pub enum TeamError {
 impl TeamError {
     /// The organization has a live team of this name.
     pub fn name_taken() -> Self {
-        Self::NameTaken(FieldErrors::of(
-            "name",
-            "taken",
-            "is used by another team of the organization",
-        ))
+        Self::NameTaken(FieldErrors::of("name", "taken", "is used by another team of the organization"))
     }
 }
 

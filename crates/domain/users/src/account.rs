@@ -99,10 +99,7 @@ impl User {
             self.email = EmailAddress::parse(username.as_str()).ok();
         }
         if !username.as_str().eq_ignore_ascii_case(self.uid()) {
-            self.former_uid = Some(FormerUid {
-                uid: self.uid().to_owned(),
-                changed_at: now,
-            });
+            self.former_uid = Some(FormerUid { uid: self.uid().to_owned(), changed_at: now });
         }
         self.username = username;
         self.provider = provider;
@@ -155,23 +152,16 @@ pub struct Account {
 impl Account {
     /// The actor that permissions are decided on: only active memberships count.
     pub fn actor(&self, origin: Origin) -> Actor {
-        let memberships = self
-            .memberships
-            .iter()
-            .filter(|m| m.status == MembershipStatus::Active)
-            .map(|m| ActorMembership {
+        let memberships = self.memberships.iter().filter(|m| m.status == MembershipStatus::Active).map(|m| {
+            ActorMembership {
                 id: m.id,
                 organization: m.organization,
                 org_admin: m.org_admin,
                 teams: m.teams.clone(),
                 administered_teams: m.administered_teams.clone(),
-            });
-        Actor {
-            user: self.user.id,
-            staff: self.user.staff_role,
-            memberships: memberships.collect(),
-            origin,
-        }
+            }
+        });
+        Actor { user: self.user.id, staff: self.user.staff_role, memberships: memberships.collect(), origin }
     }
 }
 
@@ -186,10 +176,7 @@ mod tests {
     #[test]
     fn a_new_username_keeps_the_old_uid_good_for_a_minute() {
         let (mut user, now) = (a_user(), FixedClock::default().now());
-        let change = ProfileChange {
-            username: Some("newname".into()),
-            ..ProfileChange::default()
-        };
+        let change = ProfileChange { username: Some("newname".into()), ..ProfileChange::default() };
         assert_eq!(user.change_profile(change, now), Ok(()));
         assert!(user.answers_to("NewName", now));
         assert!(user.answers_to("workleteuser", now + TimeDelta::seconds(59)));
@@ -200,32 +187,18 @@ mod tests {
     #[test]
     fn an_address_as_username_becomes_the_email() {
         let (mut user, now) = (a_user(), FixedClock::default().now());
-        let change = ProfileChange {
-            username: Some("Ann@Example.org".into()),
-            ..ProfileChange::default()
-        };
+        let change = ProfileChange { username: Some("Ann@Example.org".into()), ..ProfileChange::default() };
         assert_eq!(user.change_profile(change, now), Ok(()));
         assert_eq!((user.provider, user.uid()), (Provider::Email, "ann@example.org"));
-        assert_eq!(
-            user.email.as_ref().map(EmailAddress::as_str),
-            Some("ann@example.org")
-        );
+        assert_eq!(user.email.as_ref().map(EmailAddress::as_str), Some("ann@example.org"));
     }
 
     #[test]
     fn a_provider_that_does_not_fit_the_name_changes_nothing() {
         let mut user = a_user();
-        let change = ProfileChange {
-            provider: Some(Provider::Email),
-            ..ProfileChange::default()
-        };
-        let errors = user
-            .change_profile(change, FixedClock::default().now())
-            .expect_err("no address");
-        assert_eq!(
-            errors.iter().map(|(field, _)| field).collect::<Vec<_>>(),
-            ["username"]
-        );
+        let change = ProfileChange { provider: Some(Provider::Email), ..ProfileChange::default() };
+        let errors = user.change_profile(change, FixedClock::default().now()).expect_err("no address");
+        assert_eq!(errors.iter().map(|(field, _)| field).collect::<Vec<_>>(), ["username"]);
         assert_eq!(user, a_user());
     }
 
@@ -241,10 +214,7 @@ mod tests {
             teams: vec![],
             administered_teams: vec![],
         };
-        let account = Account {
-            user: a_user(),
-            memberships: vec![brief],
-        };
+        let account = Account { user: a_user(), memberships: vec![brief] };
         assert_eq!(account.actor(Origin::default()).memberships, vec![]);
     }
 

@@ -38,10 +38,7 @@ impl UserService {
             // A token that was replaced long ago is only shown by somebody who kept a copy: end the session for both.
             self.ports.sessions.delete(session.id).await?;
         }
-        let uid_fits = credentials
-            .uid
-            .as_deref()
-            .is_none_or(|uid| account.user.answers_to(uid, now));
+        let uid_fits = credentials.uid.as_deref().is_none_or(|uid| account.user.answers_to(uid, now));
         let is_known = !matches!(standing, Standing::Reused | Standing::Unknown);
         if !is_known || session.is_over(now) || !account.user.is_active() || !uid_fits {
             return Err(UserError::NotSignedIn);
@@ -53,17 +50,9 @@ impl UserService {
             self.ports.sessions.touch(session.id, now, extended).await?;
             expires_at = extended;
         }
-        let keys = SessionKeys {
-            token,
-            client: session.client,
-            uid: account.user.uid().to_owned(),
-            expires_at,
-        };
-        Ok(Authenticated {
-            session: session.id,
-            account,
-            keys,
-        })
+        let keys =
+            SessionKeys { token, client: session.client, uid: account.user.uid().to_owned(), expires_at };
+        Ok(Authenticated { session: session.id, account, keys })
     }
 
     /// The token the answer carries. Without rotation the presented one; with rotation its successor.
@@ -74,10 +63,7 @@ impl UserService {
         presented: AccessToken,
     ) -> Result<AccessToken, UserError> {
         let policy = &self.policy.sessions;
-        let successor = policy
-            .rotation_key
-            .as_ref()
-            .map(|key| presented.successor(&session.client, key));
+        let successor = policy.rotation_key.as_ref().map(|key| presented.successor(&session.client, key));
         let next = successor.as_ref().map(AccessToken::digest);
         let tokens = &session.tokens;
         let changed = match standing {
@@ -93,10 +79,7 @@ impl UserService {
             _ => None,
         };
         if let Some(changed) = changed {
-            self.ports
-                .sessions
-                .rotate(session.id, tokens.current, changed)
-                .await?;
+            self.ports.sessions.rotate(session.id, tokens.current, changed).await?;
         }
         Ok(successor.unwrap_or(presented))
     }
@@ -112,19 +95,12 @@ mod tests {
     use crate::{Secret, User};
 
     fn credentials() -> Credentials {
-        Credentials {
-            client: a_session().client,
-            token: a_token(),
-            uid: Some("workleteuser".into()),
-        }
+        Credentials { client: a_session().client, token: a_token(), uid: Some("workleteuser".into()) }
     }
 
     fn fixture_with(session: Session, account: Account) -> Fixture {
         let mut fixture = Fixture::default();
-        fixture
-            .sessions
-            .expect_find()
-            .return_once(move |_| Ok(Some((session, account))));
+        fixture.sessions.expect_find().return_once(move |_| Ok(Some((session, account))));
         fixture
     }
 
@@ -138,63 +114,24 @@ mod tests {
 
     #[tokio::test]
     async fn the_uid_may_be_absent_but_not_somebody_elses() {
-        let absent = Credentials {
-            uid: None,
-            ..credentials()
-        };
-        assert!(
-            fixture_with(a_session(), an_account())
-                .service()
-                .authenticate(absent)
-                .await
-                .is_ok()
-        );
-        let wrong = Credentials {
-            uid: Some("somebody".into()),
-            ..credentials()
-        };
-        assert!(
-            fixture_with(a_session(), an_account())
-                .service()
-                .authenticate(wrong)
-                .await
-                .is_err()
-        );
+        let absent = Credentials { uid: None, ..credentials() };
+        assert!(fixture_with(a_session(), an_account()).service().authenticate(absent).await.is_ok());
+        let wrong = Credentials { uid: Some("somebody".into()), ..credentials() };
+        assert!(fixture_with(a_session(), an_account()).service().authenticate(wrong).await.is_err());
     }
 
     #[tokio::test]
     async fn ended_sessions_wrong_tokens_and_locked_people_are_out() {
         let now = Fixture::default().clock.now();
-        let ended = Session {
-            expires_at: now,
-            ..a_session()
-        };
-        let too_old = Session {
-            absolute_expires_at: now,
-            ..a_session()
-        };
+        let ended = Session { expires_at: now, ..a_session() };
+        let too_old = Session { absolute_expires_at: now, ..a_session() };
         let tokens = TokenState {
             current: AccessToken::generate(&Secret::new([9; 32])).digest(),
             ..a_session().tokens
         };
-        let other = Session {
-            tokens,
-            ..a_session()
-        };
-        let locked = Account {
-            user: User {
-                locked_at: Some(now),
-                ..an_account().user
-            },
-            ..an_account()
-        };
-        let deleted = Account {
-            user: User {
-                deleted_at: Some(now),
-                ..an_account().user
-            },
-            ..an_account()
-        };
+        let other = Session { tokens, ..a_session() };
+        let locked = Account { user: User { locked_at: Some(now), ..an_account().user }, ..an_account() };
+        let deleted = Account { user: User { deleted_at: Some(now), ..an_account().user }, ..an_account() };
         for (session, account) in [
             (ended, an_account()),
             (too_old, an_account()),
@@ -202,10 +139,7 @@ mod tests {
             (a_session(), locked),
             (a_session(), deleted),
         ] {
-            let refused = fixture_with(session, account)
-                .service()
-                .authenticate(credentials())
-                .await;
+            let refused = fixture_with(session, account).service().authenticate(credentials()).await;
             assert!(matches!(refused, Err(UserError::NotSignedIn)));
         }
     }
@@ -240,19 +174,9 @@ mod tests {
             fixture
         };
         let next = Some(successor.digest());
-        let session = Session {
-            tokens: TokenState {
-                next,
-                ..a_session().tokens
-            },
-            ..a_session()
-        };
+        let session = Session { tokens: TokenState { next, ..a_session().tokens }, ..a_session() };
         for _ in 0..2 {
-            let answer = rotating(session.clone())
-                .service()
-                .authenticate(credentials())
-                .await
-                .expect("good");
+            let answer = rotating(session.clone()).service().authenticate(credentials()).await.expect("good");
             assert_eq!(answer.keys.token, successor);
         }
 
@@ -267,10 +191,7 @@ mod tests {
                     && state.previous.is_some_and(|(hash, _)| hash == old)
             })
             .return_once(|_, _, _| Ok(()));
-        let used = Credentials {
-            token: successor.clone(),
-            ..credentials()
-        };
+        let used = Credentials { token: successor.clone(), ..credentials() };
         let answer = fixture.service().authenticate(used).await.expect("good");
         assert_eq!(answer.keys.token, successor.successor(&session.client, &key));
     }
@@ -279,22 +200,9 @@ mod tests {
     async fn a_replaced_token_ends_the_session_once_its_window_is_over() {
         let now = Fixture::default().clock.now();
         let current = AccessToken::generate(&Secret::new([9; 32])).digest();
-        let tokens = TokenState {
-            current,
-            next: None,
-            previous: Some((a_token().digest(), now)),
-        };
-        let mut fixture = fixture_with(
-            Session {
-                tokens,
-                ..a_session()
-            },
-            an_account(),
-        );
+        let tokens = TokenState { current, next: None, previous: Some((a_token().digest(), now)) };
+        let mut fixture = fixture_with(Session { tokens, ..a_session() }, an_account());
         fixture.sessions.expect_delete().times(1).return_once(|_| Ok(()));
-        assert!(matches!(
-            fixture.service().authenticate(credentials()).await,
-            Err(UserError::NotSignedIn)
-        ));
+        assert!(matches!(fixture.service().authenticate(credentials()).await, Err(UserError::NotSignedIn)));
     }
 }

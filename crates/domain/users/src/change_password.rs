@@ -34,12 +34,7 @@ impl UserService {
         ground: PasswordGround,
     ) -> Result<PasswordUpdate, UserError> {
         let password_hash = self.ports.hasher.hash(password).await?;
-        Ok(PasswordUpdate {
-            user,
-            password_hash,
-            at: self.now(),
-            ground,
-        })
+        Ok(PasswordUpdate { user, password_hash, at: self.now(), ground })
     }
 
     /// Fails, naming `current_password`, unless it is the user's.
@@ -54,11 +49,7 @@ impl UserService {
             Some(password) => self.ports.hasher.verify(password, hash).await?,
             None => false,
         };
-        if fits {
-            Ok(())
-        } else {
-            Err(FieldErrors::of("current_password", "invalid", "is invalid").into())
-        }
+        if fits { Ok(()) } else { Err(FieldErrors::of("current_password", "invalid", "is invalid").into()) }
     }
 }
 
@@ -80,34 +71,17 @@ mod tests {
     async fn the_presented_session_is_the_one_that_stays() {
         let mut fixture = Fixture::default();
         let keeps = |update: &PasswordUpdate| update.ground == PasswordGround::Session(a_session().id);
-        fixture
-            .users
-            .expect_update_password()
-            .withf(keeps)
-            .return_once(|_| Ok(an_account()));
-        assert!(
-            fixture
-                .hashing()
-                .service()
-                .change_password(command())
-                .await
-                .is_ok()
-        );
+        fixture.users.expect_update_password().withf(keeps).return_once(|_| Ok(an_account()));
+        assert!(fixture.hashing().service().change_password(command()).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_current_password_that_is_sent_must_be_right() {
         for current in [Password::parse("wrong-one").ok(), None] {
             let mut fixture = Fixture::default();
-            fixture
-                .users
-                .expect_find_credentials_by_id()
-                .return_once(|_| Ok(None));
+            fixture.users.expect_find_credentials_by_id().return_once(|_| Ok(None));
             fixture.hasher.expect_verify().returning(|_, _| Ok(false));
-            let command = ChangePassword {
-                current_password: Some(current),
-                ..command()
-            };
+            let command = ChangePassword { current_password: Some(current), ..command() };
             let refused = fixture.service().change_password(command).await;
             assert!(matches!(refused, Err(UserError::Invalid(_))));
         }

@@ -4,16 +4,8 @@ impl UserService {
     /// Erases accounts whose hold is over and forgets sessions that ended long ago. Gives both numbers.
     pub async fn clean_up_accounts(&self) -> Result<(u64, u64), UserError> {
         let now = self.now();
-        let erased = self
-            .ports
-            .users
-            .erase_deleted(now - self.policy.erasure_delay, now)
-            .await?;
-        let purged = self
-            .ports
-            .sessions
-            .purge(now - self.policy.ended_session_retention)
-            .await?;
+        let erased = self.ports.users.erase_deleted(now - self.policy.erasure_delay, now).await?;
+        let purged = self.ports.sessions.purge(now - self.policy.ended_session_retention).await?;
         Ok((erased, purged))
     }
 }

@@ -45,10 +45,7 @@ impl UserService {
             created_at: now,
             updated_at: now,
         };
-        self.ports
-            .users
-            .insert_staff(user.clone(), password_hash, command.only_first)
-            .await?;
+        self.ports.users.insert_staff(user.clone(), password_hash, command.only_first).await?;
         Ok(user)
     }
 }
@@ -75,13 +72,6 @@ mod tests {
             role: StaffRole::Admin,
             only_first: true,
         };
-        assert!(
-            fixture
-                .hashing()
-                .service()
-                .create_staff_member(command)
-                .await
-                .is_ok()
-        );
+        assert!(fixture.hashing().service().create_staff_member(command).await.is_ok());
     }
 }

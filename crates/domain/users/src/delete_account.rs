@@ -20,10 +20,7 @@ mod tests {
     #[tokio::test]
     async fn the_last_admin_cannot_leave() {
         let mut fixture = Fixture::default();
-        fixture
-            .users
-            .expect_delete()
-            .return_once(|_, _| Err(UserError::LastOrgAdmin));
+        fixture.users.expect_delete().return_once(|_, _| Err(UserError::LastOrgAdmin));
         let refused = fixture.service().delete_account(a_user().id).await;
         assert!(matches!(refused, Err(UserError::LastOrgAdmin)));
     }

@@ -27,10 +27,7 @@ impl Password {
             });
         }
         if raw.contains('\0') {
-            return Err(FieldProblem {
-                code: "invalid",
-                message: "must not contain a NUL character".into(),
-            });
+            return Err(FieldProblem { code: "invalid", message: "must not contain a NUL character".into() });
         }
         Ok(Self(raw.to_owned()))
     }
@@ -86,11 +83,7 @@ mod tests {
 
     #[test]
     fn debug_output_shows_nothing() {
-        let shown = format!(
-            "{:?} {:?}",
-            Password("hunter22".into()),
-            PasswordHash::new("$2b$04$abc".into())
-        );
+        let shown = format!("{:?} {:?}", Password("hunter22".into()), PasswordHash::new("$2b$04$abc".into()));
         assert_eq!(shown, "Password(…) PasswordHash(…)");
     }
 }

@@ -69,38 +69,22 @@ impl UserService {
         request: &RequestPasswordReset,
     ) -> Result<PendingResetMail, UserError> {
         let throttle = &self.ports.throttle;
-        let wanted = request
-            .redirect_url
-            .as_deref()
-            .or(self.policy.default_redirect.as_deref());
+        let wanted = request.redirect_url.as_deref().or(self.policy.default_redirect.as_deref());
         let wanted = wanted.ok_or(UserError::RedirectMissing)?;
-        let redirect = self
-            .policy
-            .redirects
-            .allow(wanted)
-            .ok_or(UserError::RedirectNotAllowed)?;
+        let redirect = self.policy.redirects.allow(wanted).ok_or(UserError::RedirectNotAllowed)?;
         let email = request.email.as_deref().ok_or(UserError::EmailMissing)?;
         throttle.record(Budget::ResetMailsOfAddress, &request.origin.throttle_key())?;
         let login = Login::parse(email, Some(crate::Provider::Email));
-        Ok(PendingResetMail {
-            service: self.clone(),
-            login,
-            redirect,
-        })
+        Ok(PendingResetMail { service: self.clone(), login, redirect })
     }
 
     /// Where an opened link leads. Opening uses nothing up: mail scanners open links, too.
     pub async fn open_password_reset(&self, token: &AccessToken) -> Result<String, UserError> {
         let found = self.ports.resets.find(&token.digest()).await?;
-        let reset = found
-            .filter(|reset| reset.is_usable(self.now()))
-            .ok_or(UserError::ResetLinkNotFound)?;
+        let reset = found.filter(|reset| reset.is_usable(self.now())).ok_or(UserError::ResetLinkNotFound)?;
         // The list may have changed since the mail went out.
-        let redirect = self
-            .policy
-            .redirects
-            .allow(reset.redirect.as_str())
-            .ok_or(UserError::RedirectNotAllowed)?;
+        let redirect =
+            self.policy.redirects.allow(reset.redirect.as_str()).ok_or(UserError::RedirectNotAllowed)?;
         Ok(redirect.with_query(&[("reset_password_token", token.reveal())]))
     }
 
@@ -108,19 +92,13 @@ impl UserService {
     pub async fn reset_password(&self, command: ResetPassword) -> Result<(Account, SessionKeys), UserError> {
         let token = command.token.ok_or(UserError::ResetTokenNotUsable)?;
         let found = self.ports.resets.find(&token.digest()).await?;
-        let reset = found
-            .filter(|reset| reset.is_usable(self.now()))
-            .ok_or(UserError::ResetTokenNotUsable)?;
+        let reset =
+            found.filter(|reset| reset.is_usable(self.now())).ok_or(UserError::ResetTokenNotUsable)?;
         let password_hash = self.ports.hasher.hash(command.password).await?;
         let now = self.now();
         let (session, token) = self.new_session(reset.user, command.device, now);
         let ground = PasswordGround::Reset(reset.id, session.clone());
-        let update = PasswordUpdate {
-            user: reset.user,
-            password_hash,
-            at: now,
-            ground,
-        };
+        let update = PasswordUpdate { user: reset.user, password_hash, at: now, ground };
         let account = self.ports.users.update_password(update).await?;
         let keys = Self::keys(&session, token, &account);
         Ok((account, keys))
@@ -147,11 +125,7 @@ impl UserService {
         Ok(PasswordResetMail {
             to: email,
             name: user.first_name.to_string(),
-            link: format!(
-                "{}?reset_password_token={}",
-                self.policy.reset_link,
-                token.reveal()
-            ),
+            link: format!("{}?reset_password_token={}", self.policy.reset_link, token.reveal()),
             valid_minutes: self.policy.reset_lifespan.num_minutes(),
         })
     }
@@ -162,17 +136,9 @@ impl PendingResetMail {
     pub async fn send(self) -> Result<(), UserError> {
         let ports = &self.service.ports;
         let Some(login) = self.login else { return Ok(()) };
-        let stored = ports
-            .users
-            .find_credentials(&login)
-            .await?
-            .filter(|credentials| credentials.is_active);
+        let stored = ports.users.find_credentials(&login).await?.filter(|credentials| credentials.is_active);
         let Some(stored) = stored else { return Ok(()) };
-        if ports
-            .throttle
-            .record(Budget::ResetMailsOfAccount, &login.name)
-            .is_err()
-        {
+        if ports.throttle.record(Budget::ResetMailsOfAccount, &login.name).is_err() {
             return Ok(());
         }
         let Some(user) = ports.users.find(stored.user).await? else {
@@ -225,34 +191,17 @@ mod tests {
     async fn a_known_address_gets_a_link_with_a_token_that_is_stored_hashed() {
         let mut fixture = fixture();
         let user = a_user();
-        let stored = StoredCredentials {
-            user: user.id,
-            password_hash: None,
-            is_active: true,
-        };
-        fixture
-            .users
-            .expect_find_credentials()
-            .return_once(move |_| Ok(Some(stored)));
-        let user = User {
-            email: EmailAddress::parse("demo@example.org").ok(),
-            ..user
-        };
+        let stored = StoredCredentials { user: user.id, password_hash: None, is_active: true };
+        fixture.users.expect_find_credentials().return_once(move |_| Ok(Some(stored)));
+        let user = User { email: EmailAddress::parse("demo@example.org").ok(), ..user };
         fixture.users.expect_find().return_once(move |_| Ok(Some(user)));
         fixture.resets.expect_insert().times(1).return_once(|_| Ok(()));
-        fixture
-            .mailer
-            .expect_send_password_reset()
-            .times(1)
-            .return_once(|mail| {
-                assert!(mail.link.contains("?reset_password_token="), "{}", mail.link);
-                assert_eq!(mail.valid_minutes, 60);
-                Ok(())
-            });
-        let pending = fixture
-            .service()
-            .request_password_reset(&request())
-            .expect("accepted");
+        fixture.mailer.expect_send_password_reset().times(1).return_once(|mail| {
+            assert!(mail.link.contains("?reset_password_token="), "{}", mail.link);
+            assert_eq!(mail.valid_minutes, 60);
+            Ok(())
+        });
+        let pending = fixture.service().request_password_reset(&request()).expect("accepted");
         assert!(pending.send().await.is_ok());
     }
 
@@ -260,10 +209,7 @@ mod tests {
     async fn an_unknown_address_gets_the_same_answer_and_no_mail() {
         let mut fixture = fixture();
         fixture.users.expect_find_credentials().return_once(|_| Ok(None));
-        let pending = fixture
-            .service()
-            .request_password_reset(&request())
-            .expect("accepted");
+        let pending = fixture.service().request_password_reset(&request()).expect("accepted");
         assert!(pending.send().await.is_ok());
     }
 
@@ -276,10 +222,7 @@ mod tests {
                 redirect_url: redirect_url.map(Into::into),
                 origin: Origin::default(),
             };
-            service
-                .request_password_reset(&request)
-                .err()
-                .map(|error| error.to_string())
+            service.request_password_reset(&request).err().map(|error| error.to_string())
         };
         let allowed = Some("https://app.example.org/reset");
         assert_eq!(ask(None, None), Some(UserError::RedirectMissing.to_string()));
@@ -296,26 +239,11 @@ mod tests {
         let now = Fixture::default().clock.now();
         for (reset, works) in [
             (a_reset(), true),
-            (
-                PasswordReset {
-                    used_at: Some(now),
-                    ..a_reset()
-                },
-                false,
-            ),
-            (
-                PasswordReset {
-                    expires_at: now,
-                    ..a_reset()
-                },
-                false,
-            ),
+            (PasswordReset { used_at: Some(now), ..a_reset() }, false),
+            (PasswordReset { expires_at: now, ..a_reset() }, false),
         ] {
             let mut fixture = fixture();
-            fixture
-                .resets
-                .expect_find()
-                .returning(move |_| Ok(Some(reset.clone())));
+            fixture.resets.expect_find().returning(move |_| Ok(Some(reset.clone())));
             let service = fixture.service();
             for _ in 0..2 {
                 assert_eq!(service.open_password_reset(&a_token()).await.is_ok(), works);
@@ -333,17 +261,8 @@ mod tests {
             .withf(|update| matches!(&update.ground, PasswordGround::Reset(id, _) if *id == a_reset().id))
             .return_once(|_| Ok(an_account()));
         let password = Password::parse("worklete456").expect("a password");
-        let command = ResetPassword {
-            token: Some(a_token()),
-            password,
-            device: Device::default(),
-        };
-        let (_, keys) = fixture
-            .hashing()
-            .service()
-            .reset_password(command)
-            .await
-            .expect("resets");
+        let command = ResetPassword { token: Some(a_token()), password, device: Device::default() };
+        let (_, keys) = fixture.hashing().service().reset_password(command).await.expect("resets");
         assert_ne!(keys.token, a_token());
     }
 }

@@ -50,6 +50,7 @@ pub struct PasswordUpdate {
 }
 
 /// What entitles to a new password.
+#[expect(clippy::large_enum_variant, reason = "made once per change of password, never stored")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PasswordGround {
     /// A session, which is the only one to stay.

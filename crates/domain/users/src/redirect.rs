@@ -61,8 +61,7 @@ impl RedirectAllowlist {
 
 fn is_below(path: &str, prefix: &str) -> bool {
     let prefix = prefix.trim_end_matches('/');
-    path.strip_prefix(prefix)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// No control characters, no blanks, no backslashes, no user-info, and a scheme that runs no script.
@@ -119,28 +118,19 @@ mod tests {
 
     #[test]
     fn an_empty_list_allows_nothing() {
-        assert_eq!(
-            RedirectAllowlist::default().allow("https://app.example.org/"),
-            None
-        );
+        assert_eq!(RedirectAllowlist::default().allow("https://app.example.org/"), None);
     }
 
     #[test]
     fn a_bad_entry_is_named() {
-        assert_eq!(
-            RedirectAllowlist::parse(["*.example.org"]).err(),
-            Some("*.example.org".to_owned())
-        );
+        assert_eq!(RedirectAllowlist::parse(["*.example.org"]).err(), Some("*.example.org".to_owned()));
     }
 
     #[test]
     fn parameters_join_the_query_and_the_fragment() {
         let with =
             |raw| RedirectTarget::from_stored(raw).map(|target| target.with_query(&[("token", "a b")]));
-        assert_eq!(
-            with("https://a.org/x?y=1").as_deref(),
-            Some("https://a.org/x?y=1&token=a+b")
-        );
+        assert_eq!(with("https://a.org/x?y=1").as_deref(), Some("https://a.org/x?y=1&token=a+b"));
         assert_eq!(
             with("https://a.org/#/reset").as_deref(),
             Some("https://a.org/?token=a+b#/reset?token=a+b")

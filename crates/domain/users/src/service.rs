@@ -102,10 +102,7 @@ pub struct UserService {
 impl UserService {
     /// Wires the use cases to the outside.
     pub fn new(ports: UserPorts, policy: UserPolicy) -> Self {
-        Self {
-            ports,
-            policy: Arc::new(policy),
-        }
+        Self { ports, policy: Arc::new(policy) }
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
@@ -122,19 +119,12 @@ impl UserService {
         let policy = &self.policy.sessions;
         let token = AccessToken::generate(&self.ports.secrets.secret());
         let client = ClientId::generate(&self.ports.secrets.secret());
-        let next = policy
-            .rotation_key
-            .as_ref()
-            .map(|key| token.successor(&client, key).digest());
+        let next = policy.rotation_key.as_ref().map(|key| token.successor(&client, key).digest());
         let session = Session {
             id: SessionId::new(self.ports.ids.next()),
             user,
             client,
-            tokens: TokenState {
-                current: token.digest(),
-                next,
-                previous: None,
-            },
+            tokens: TokenState { current: token.digest(), next, previous: None },
             created_at: now,
             last_used_at: now,
             expires_at: now + policy.lifespan,

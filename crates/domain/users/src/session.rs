@@ -52,9 +52,7 @@ impl ClientId {
 fn is_url_safe(raw: &str, max: usize) -> bool {
     !raw.is_empty()
         && raw.len() <= max
-        && raw
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        && raw.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
 }
 
 /// The secret of a session, or of a reset link: 43 characters of URL-safe base64. Never shown, never stored.
@@ -81,6 +79,7 @@ impl AccessToken {
     ///
     /// A function of the token itself, so every one of several parallel requests with the same token yields the same
     /// successor and a lost answer costs nothing; nothing has to be kept in clear.
+    #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of any length")]
     pub fn successor(&self, client: &ClientId, key: &Secret) -> Self {
         let mut mac = Hmac::<Sha256>::new_from_slice(&key.0).expect("HMAC takes keys of any length");
@@ -210,9 +209,7 @@ impl Session {
             return None;
         }
         let runs_low = self.expires_at - now < policy.lifespan / 2;
-        let extended = (now + policy.lifespan)
-            .min(self.absolute_expires_at)
-            .max(self.expires_at);
+        let extended = (now + policy.lifespan).min(self.absolute_expires_at).max(self.expires_at);
         Some(if runs_low { extended } else { self.expires_at })
     }
 }
@@ -249,10 +246,7 @@ mod tests {
     #[test]
     fn nothing_secret_shows_in_debug_output() {
         let secret = Secret::new([7; 32]);
-        assert_eq!(
-            format!("{:?} {secret:?}", AccessToken::generate(&secret)),
-            "AccessToken(…) Secret(…)"
-        );
+        assert_eq!(format!("{:?} {secret:?}", AccessToken::generate(&secret)), "AccessToken(…) Secret(…)");
     }
 
     #[test]
@@ -261,10 +255,7 @@ mod tests {
         let token = AccessToken::generate(&Secret::new([3; 32]));
         let client = ClientId::generate(&Secret::new([4; 32]));
         assert_eq!(token.successor(&client, &key), token.successor(&client, &key));
-        assert_ne!(
-            token.successor(&client, &key),
-            token.successor(&client, &other_key)
-        );
+        assert_ne!(token.successor(&client, &key), token.successor(&client, &other_key));
         assert_ne!(token.successor(&client, &key), token);
     }
 
@@ -291,11 +282,7 @@ mod tests {
         let policy = SessionPolicy::default();
         let session = a_session();
         let start = session.created_at;
-        assert_eq!(
-            session.touched(start + TimeDelta::minutes(4), &policy),
-            None,
-            "used a moment ago"
-        );
+        assert_eq!(session.touched(start + TimeDelta::minutes(4), &policy), None, "used a moment ago");
         assert_eq!(
             session.touched(start + TimeDelta::days(6), &policy),
             Some(session.expires_at),
@@ -303,13 +290,7 @@ mod tests {
         );
         let late = start + TimeDelta::days(8);
         assert_eq!(session.touched(late, &policy), Some(late + policy.lifespan));
-        let old = Session {
-            expires_at: start + TimeDelta::days(88),
-            ..session
-        };
-        assert_eq!(
-            old.touched(start + TimeDelta::days(85), &policy),
-            Some(old.absolute_expires_at)
-        );
+        let old = Session { expires_at: start + TimeDelta::days(88), ..session };
+        assert_eq!(old.touched(start + TimeDelta::days(85), &policy), Some(old.absolute_expires_at));
     }
 }

@@ -22,10 +22,7 @@ impl UserService {
     /// against the account and against the address; successful ones against neither.
     pub async fn sign_in(&self, command: SignIn) -> Result<(Account, SessionKeys), UserError> {
         let address = command.origin.throttle_key();
-        let account_key = command
-            .login
-            .as_ref()
-            .map_or(String::new(), |login| login.name.clone());
+        let account_key = command.login.as_ref().map_or(String::new(), |login| login.name.clone());
         let throttle = &self.ports.throttle;
         throttle.check(Budget::SignInFailuresOfAddress, &address)?;
         throttle.check(Budget::SignInFailuresOfAccount, &account_key)?;
@@ -35,9 +32,7 @@ impl UserService {
             None => None,
         };
         let stored = stored.filter(|credentials| credentials.is_active);
-        let hash = stored
-            .as_ref()
-            .and_then(|credentials| credentials.password_hash.clone());
+        let hash = stored.as_ref().and_then(|credentials| credentials.password_hash.clone());
         let fits = match command.password {
             Some(password) => self.ports.hasher.verify(password, hash).await?,
             None => false,
@@ -52,11 +47,7 @@ impl UserService {
         throttle.clear(Budget::SignInFailuresOfAccount, &account_key);
 
         let (session, token) = self.new_session(stored.user, command.device, self.now());
-        let account = self
-            .ports
-            .sessions
-            .open(session.clone(), self.policy.sessions.limit)
-            .await?;
+        let account = self.ports.sessions.open(session.clone(), self.policy.sessions.limit).await?;
         let keys = Self::keys(&session, token, &account);
         Ok((account, keys))
     }
@@ -82,25 +73,14 @@ mod tests {
 
     fn stored(is_active: bool) -> Option<StoredCredentials> {
         let user: UserId = a_user().id;
-        Some(StoredCredentials {
-            user,
-            password_hash: Some(PasswordHash::new("hash".into())),
-            is_active,
-        })
+        Some(StoredCredentials { user, password_hash: Some(PasswordHash::new("hash".into())), is_active })
     }
 
     #[tokio::test]
     async fn the_right_password_opens_a_session_and_clears_the_failures() {
         let mut fixture = Fixture::default();
-        fixture
-            .users
-            .expect_find_credentials()
-            .return_once(|_| Ok(stored(true)));
-        fixture
-            .hasher
-            .expect_verify()
-            .withf(|_, hash| hash.is_some())
-            .return_once(|_, _| Ok(true));
+        fixture.users.expect_find_credentials().return_once(|_| Ok(stored(true)));
+        fixture.hasher.expect_verify().withf(|_, hash| hash.is_some()).return_once(|_, _| Ok(true));
         fixture
             .sessions
             .expect_open()
@@ -110,26 +90,15 @@ mod tests {
         let (_, keys) = fixture.service().sign_in(command()).await.expect("signs in");
         assert_eq!(keys.token.reveal().len(), 43);
         assert_eq!(throttle.cleared.lock().expect("lock").len(), 1);
-        assert_eq!(
-            throttle.recorded.lock().expect("lock").len(),
-            0,
-            "successful sign-ins never count"
-        );
+        assert_eq!(throttle.recorded.lock().expect("lock").len(), 0, "successful sign-ins never count");
     }
 
     #[tokio::test]
     async fn unknown_wrong_and_locked_cost_the_same_hash_and_say_the_same() {
         for (found, fits) in [(None, false), (stored(true), false), (stored(false), false)] {
             let mut fixture = Fixture::default();
-            fixture
-                .users
-                .expect_find_credentials()
-                .return_once(move |_| Ok(found));
-            fixture
-                .hasher
-                .expect_verify()
-                .times(1)
-                .return_once(move |_, _| Ok(fits));
+            fixture.users.expect_find_credentials().return_once(move |_| Ok(found));
+            fixture.hasher.expect_verify().times(1).return_once(move |_, _| Ok(fits));
             let throttle = fixture.throttle.clone();
             let refused = fixture.service().sign_in(command()).await.expect_err("refused");
             assert!(matches!(refused, UserError::InvalidCredentials));
@@ -140,26 +109,16 @@ mod tests {
     #[tokio::test]
     async fn a_locked_account_is_checked_against_no_hash() {
         let mut fixture = Fixture::default();
-        fixture
-            .users
-            .expect_find_credentials()
-            .return_once(|_| Ok(stored(false)));
-        fixture
-            .hasher
-            .expect_verify()
-            .withf(|_, hash| hash.is_none())
-            .return_once(|_, _| Ok(false));
+        fixture.users.expect_find_credentials().return_once(|_| Ok(stored(false)));
+        fixture.hasher.expect_verify().withf(|_, hash| hash.is_none()).return_once(|_, _| Ok(false));
         assert!(fixture.service().sign_in(command()).await.is_err());
     }
 
     #[tokio::test]
     async fn a_throttled_account_or_address_is_not_looked_up() {
         for budget in [Budget::SignInFailuresOfAccount, Budget::SignInFailuresOfAddress] {
-            let refused = Fixture::with_used_up(budget)
-                .service()
-                .sign_in(command())
-                .await
-                .expect_err("throttled");
+            let refused =
+                Fixture::with_used_up(budget).service().sign_in(command()).await.expect_err("throttled");
             assert!(matches!(refused, UserError::Throttled(wait) if wait.seconds == 30));
         }
     }

@@ -16,12 +16,7 @@ mod tests {
     #[tokio::test]
     async fn only_the_presented_session_ends() {
         let mut fixture = Fixture::default();
-        fixture
-            .sessions
-            .expect_delete()
-            .withf(|id| *id == a_session().id)
-            .times(1)
-            .return_once(|_| Ok(()));
+        fixture.sessions.expect_delete().withf(|id| *id == a_session().id).times(1).return_once(|_| Ok(()));
         assert!(fixture.service().sign_out(a_session().id).await.is_ok());
     }
 }

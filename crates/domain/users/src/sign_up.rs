@@ -38,12 +38,7 @@ impl UserService {
                 throttle.check(Budget::WrongInviteCodesOfAddress, &address)?;
                 throttle.record(Budget::SignUpsOfAddress, &address)?;
                 // Checked before the slow hash, so that guessing codes costs the guesser more than the server.
-                if !self
-                    .ports
-                    .users
-                    .exists_usable_invitation(code, self.now())
-                    .await?
-                {
+                if !self.ports.users.exists_usable_invitation(code, self.now()).await? {
                     throttle.record(Budget::WrongInviteCodesOfAddress, &address)?;
                     return Err(UserError::InvitationNotUsable);
                 }
@@ -76,12 +71,8 @@ impl UserService {
             updated_at: now,
         };
         let (session, token) = self.new_session(user.id, command.device, now);
-        let registration = Registration {
-            user,
-            password_hash,
-            invite_code: command.invite_code,
-            session: session.clone(),
-        };
+        let registration =
+            Registration { user, password_hash, invite_code: command.invite_code, session: session.clone() };
         let account = self.ports.users.register(registration).await?;
         let keys = Self::keys(&session, token, &account);
         Ok((account, keys))
@@ -109,60 +100,29 @@ mod tests {
     #[tokio::test]
     async fn a_good_code_registers_and_signs_in() {
         let mut fixture = Fixture::default();
-        fixture
-            .users
-            .expect_exists_usable_invitation()
-            .return_once(|_, _| Ok(true));
+        fixture.users.expect_exists_usable_invitation().return_once(|_, _| Ok(true));
         fixture.users.expect_exists_username().return_once(|_| Ok(false));
         fixture
             .users
             .expect_register()
             .withf(|r| r.session.user == r.user.id && r.invite_code.is_some())
-            .return_once(|registration| {
-                Ok(Account {
-                    user: registration.user,
-                    ..an_account()
-                })
-            });
-        let (account, keys) = fixture
-            .hashing()
-            .service()
-            .sign_up(command())
-            .await
-            .expect("signs up");
+            .return_once(|registration| Ok(Account { user: registration.user, ..an_account() }));
+        let (account, keys) = fixture.hashing().service().sign_up(command()).await.expect("signs up");
         assert_eq!(account.user.uid(), "workleteuser");
         assert_eq!(keys.uid, "workleteuser");
-        assert_eq!(
-            keys.expires_at - account.user.created_at,
-            chrono::TimeDelta::days(14)
-        );
+        assert_eq!(keys.expires_at - account.user.created_at, chrono::TimeDelta::days(14));
     }
 
     #[tokio::test]
     async fn a_wrong_code_is_counted_and_no_password_is_hashed() {
         let mut fixture = Fixture::default();
-        fixture
-            .users
-            .expect_exists_usable_invitation()
-            .return_once(|_, _| Ok(false));
+        fixture.users.expect_exists_usable_invitation().return_once(|_, _| Ok(false));
         let throttle = fixture.throttle.clone();
-        let refused = fixture
-            .service()
-            .sign_up(command())
-            .await
-            .expect_err("wrong code");
+        let refused = fixture.service().sign_up(command()).await.expect_err("wrong code");
         assert!(matches!(refused, UserError::InvitationNotUsable));
-        let recorded: Vec<_> = throttle
-            .recorded
-            .lock()
-            .expect("lock")
-            .iter()
-            .map(|(budget, _)| *budget)
-            .collect();
-        assert_eq!(
-            recorded,
-            [Budget::SignUpsOfAddress, Budget::WrongInviteCodesOfAddress]
-        );
+        let recorded: Vec<_> =
+            throttle.recorded.lock().expect("lock").iter().map(|(budget, _)| *budget).collect();
+        assert_eq!(recorded, [Budget::SignUpsOfAddress, Budget::WrongInviteCodesOfAddress]);
     }
 
     #[tokio::test]
@@ -175,13 +135,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_code_only_an_open_deployment_takes_people() {
         let closed = Fixture::default().service();
-        let refused = closed
-            .sign_up(SignUp {
-                invite_code: None,
-                ..command()
-            })
-            .await
-            .expect_err("closed");
+        let refused = closed.sign_up(SignUp { invite_code: None, ..command() }).await.expect_err("closed");
         assert!(matches!(refused, UserError::Invalid(_)));
 
         let mut fixture = Fixture::default();
@@ -189,27 +143,14 @@ mod tests {
         fixture.users.expect_exists_username().return_once(|_| Ok(false));
         fixture.users.expect_register().return_once(|_| Ok(an_account()));
         let open = fixture.hashing().service();
-        assert!(
-            open.sign_up(SignUp {
-                invite_code: None,
-                ..command()
-            })
-            .await
-            .is_ok()
-        );
+        assert!(open.sign_up(SignUp { invite_code: None, ..command() }).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_taken_name_is_said_before_hashing() {
         let mut fixture = Fixture::default();
-        fixture
-            .users
-            .expect_exists_usable_invitation()
-            .return_once(|_, _| Ok(true));
+        fixture.users.expect_exists_usable_invitation().return_once(|_, _| Ok(true));
         fixture.users.expect_exists_username().return_once(|_| Ok(true));
-        assert!(matches!(
-            fixture.service().sign_up(command()).await,
-            Err(UserError::Taken(_))
-        ));
+        assert!(matches!(fixture.service().sign_up(command()).await, Err(UserError::Taken(_))));
     }
 }

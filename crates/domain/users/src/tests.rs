@@ -45,22 +45,13 @@ impl Default for Fixture {
 
 impl Fixture {
     pub(crate) fn with_used_up(budget: Budget) -> Self {
-        let throttle = Arc::new(FakeThrottle {
-            used_up: vec![budget],
-            ..FakeThrottle::default()
-        });
-        Self {
-            throttle,
-            ..Self::default()
-        }
+        let throttle = Arc::new(FakeThrottle { used_up: vec![budget], ..FakeThrottle::default() });
+        Self { throttle, ..Self::default() }
     }
 
     /// Expects one password to be hashed.
     pub(crate) fn hashing(mut self) -> Self {
-        self.hasher
-            .expect_hash()
-            .times(1)
-            .return_once(|_| Ok(PasswordHash::new("hash".into())));
+        self.hasher.expect_hash().times(1).return_once(|_| Ok(PasswordHash::new("hash".into())));
         self
     }
 
@@ -108,10 +99,7 @@ pub(crate) fn a_user() -> User {
 }
 
 pub(crate) fn an_account() -> Account {
-    Account {
-        user: a_user(),
-        memberships: vec![],
-    }
+    Account { user: a_user(), memberships: vec![] }
 }
 
 pub(crate) fn a_token() -> AccessToken {
@@ -124,11 +112,7 @@ pub(crate) fn a_session() -> Session {
         id: SessionId::new(Uuid::from_u128(0xB)),
         user: a_user().id,
         client: ClientId::generate(&Secret::new([2; 32])),
-        tokens: TokenState {
-            current: a_token().digest(),
-            next: None,
-            previous: None,
-        },
+        tokens: TokenState { current: a_token().digest(), next: None, previous: None },
         created_at: now,
         last_used_at: now,
         expires_at: now + TimeDelta::days(14),

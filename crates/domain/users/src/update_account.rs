@@ -28,8 +28,7 @@ impl UserService {
         }
         let password = match command.password {
             Some(password) => Some(
-                self.new_password(command.user, password, PasswordGround::Session(command.session))
-                    .await?,
+                self.new_password(command.user, password, PasswordGround::Session(command.session)).await?,
             ),
             None => None,
         };
@@ -49,10 +48,7 @@ mod tests {
         UpdateAccount {
             user: a_user().id,
             session: a_session().id,
-            profile: ProfileChange {
-                username: Some(username.into()),
-                ..ProfileChange::default()
-            },
+            profile: ProfileChange { username: Some(username.into()), ..ProfileChange::default() },
             password: None,
             current_password: None,
         }
@@ -69,11 +65,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_new_username_is_the_new_uid() {
-        let account = fixture()
-            .service()
-            .update_account(command("newname"))
-            .await
-            .expect("changes");
+        let account = fixture().service().update_account(command("newname")).await.expect("changes");
         assert_eq!(account.user.uid(), "newname");
     }
 
@@ -94,10 +86,7 @@ mod tests {
             .expect_update()
             .withf(move |_, _, password| password.as_ref().is_some_and(|update| update.ground == keeps))
             .return_once(|_, _, _| Ok(an_account()));
-        let command = UpdateAccount {
-            password: Password::parse("worklete456").ok(),
-            ..command("newname")
-        };
+        let command = UpdateAccount { password: Password::parse("worklete456").ok(), ..command("newname") };
         assert!(fixture.hashing().service().update_account(command).await.is_ok());
     }
 }

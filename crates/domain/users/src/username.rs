@@ -22,22 +22,14 @@ impl Provider {
 
     /// Reads the spelling of [`as_str`](Self::as_str).
     pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
-        [Self::Email, Self::Username]
-            .into_iter()
-            .find(|provider| provider.as_str() == raw)
-            .ok_or_else(|| FieldProblem {
-                code: "invalid",
-                message: "must be one of: email, username".into(),
-            })
+        [Self::Email, Self::Username].into_iter().find(|provider| provider.as_str() == raw).ok_or_else(|| {
+            FieldProblem { code: "invalid", message: "must be one of: email, username".into() }
+        })
     }
 
     /// The provider a name belongs to when the client does not say: an `@` makes it an address.
     pub fn of(name: &str) -> Self {
-        if name.contains('@') {
-            Self::Email
-        } else {
-            Self::Username
-        }
+        if name.contains('@') { Self::Email } else { Self::Username }
     }
 }
 
@@ -64,10 +56,7 @@ impl Username {
         let name = raw.trim();
         if !name.bytes().all(|b| b.is_ascii_graphic()) {
             let message = "may only hold printable ASCII characters without blanks".into();
-            return Err(FieldProblem {
-                code: "invalid",
-                message,
-            });
+            return Err(FieldProblem { code: "invalid", message });
         }
         if name.len() < Self::MIN {
             return Err(FieldProblem {
@@ -83,10 +72,7 @@ impl Username {
         }
         if name.contains('@') {
             let message = "must not hold an @ unless the provider is email".into();
-            return Err(FieldProblem {
-                code: "invalid",
-                message,
-            });
+            return Err(FieldProblem { code: "invalid", message });
         }
         Ok(Self(name.to_owned()))
     }
@@ -117,9 +103,7 @@ impl Login {
     pub fn parse(raw: &str, provider: Option<Provider>) -> Option<Self> {
         let name = raw.trim().to_ascii_lowercase();
         let provider = provider.unwrap_or_else(|| Provider::of(&name));
-        Username::parse(&name, provider)
-            .ok()
-            .map(|_| Self { provider, name })
+        Username::parse(&name, provider).ok().map(|_| Self { provider, name })
     }
 }
 
@@ -128,18 +112,13 @@ mod tests {
     use super::*;
 
     fn code(raw: &str, provider: Provider) -> Result<String, &'static str> {
-        Username::parse(raw, provider)
-            .map(|name| name.to_string())
-            .map_err(|problem| problem.code)
+        Username::parse(raw, provider).map(|name| name.to_string()).map_err(|problem| problem.code)
     }
 
     #[test]
     fn names_keep_their_case_and_addresses_do_not() {
         assert_eq!(code(" Ann.Lee ", Provider::Username), Ok("Ann.Lee".into()));
-        assert_eq!(
-            code("Ann@Example.ORG", Provider::Email),
-            Ok("ann@example.org".into())
-        );
+        assert_eq!(code("Ann@Example.ORG", Provider::Email), Ok("ann@example.org".into()));
     }
 
     #[test]

@@ -9,9 +9,7 @@ impl UserService {
         username: &Username,
         origin: &Origin,
     ) -> Result<bool, UserError> {
-        self.ports
-            .throttle
-            .record(Budget::UsernameLookupsOfAddress, &origin.throttle_key())?;
+        self.ports.throttle.record(Budget::UsernameLookupsOfAddress, &origin.throttle_key())?;
         Ok(!self.ports.users.exists_username(username).await?)
     }
 }
@@ -27,10 +25,7 @@ mod tests {
         let name = Username::parse("workleteuser", Provider::Username).expect("a name");
         let mut fixture = Fixture::default();
         fixture.users.expect_exists_username().return_once(|_| Ok(false));
-        let available = fixture
-            .service()
-            .username_availability(&name, &Origin::default())
-            .await;
+        let available = fixture.service().username_availability(&name, &Origin::default()).await;
         assert!(available.expect("answers"));
 
         let throttled = Fixture::with_used_up(Budget::UsernameLookupsOfAddress).service();

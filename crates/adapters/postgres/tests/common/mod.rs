@@ -83,11 +83,7 @@ pub(crate) fn token() -> TokenHash {
 }
 
 pub(crate) fn tokens(until: DateTime<Utc>) -> TokenState {
-    TokenState {
-        current: token(),
-        next: Some(token()),
-        previous: Some((token(), until)),
-    }
+    TokenState { current: token(), next: Some(token()), previous: Some((token(), until)) }
 }
 
 /// A new person whose name is a username, or an address if it has an `@`.
@@ -122,10 +118,7 @@ pub(crate) fn a_session(user: UserId, start: DateTime<Utc>) -> Session {
         last_used_at: start,
         expires_at: start + TimeDelta::days(14),
         absolute_expires_at: start + TimeDelta::days(90),
-        device: Device {
-            user_agent: Some("Browser/1.0".into()),
-            ip: Some([192, 0, 2, 7].into()),
-        },
+        device: Device { user_agent: Some("Browser/1.0".into()), ip: Some([192, 0, 2, 7].into()) },
     }
 }
 
@@ -170,10 +163,7 @@ pub(crate) fn an_organization(text: &str) -> Organization {
 
 pub(crate) fn a_team(organization: OrgId, text: &str) -> Team {
     let team = TeamName::parse(text).expect("a name");
-    Team {
-        updated_at: at(5),
-        ..Team::new(TeamId::new(next_id()), organization, team, at(4))
-    }
+    Team { updated_at: at(5), ..Team::new(TeamId::new(next_id()), organization, team, at(4)) }
 }
 
 pub(crate) fn an_audit(
@@ -191,20 +181,12 @@ pub(crate) fn an_audit(
         subject,
         before: Some(json!({ "name": "before" })),
         after: Some(json!({ "name": "after", "list": [1, null] })),
-        origin: Origin {
-            request_id: "req-1".into(),
-            ip: Some([192, 0, 2, 9].into()),
-        },
+        origin: Origin { request_id: "req-1".into(), ip: Some([192, 0, 2, 9].into()) },
     }
 }
 
 pub(crate) fn team_audit(actor: UserId, team: &Team) -> AuditEntry {
-    an_audit(
-        actor,
-        "team.create",
-        Some(team.organization),
-        AuditSubject::Team(team.id),
-    )
+    an_audit(actor, "team.create", Some(team.organization), AuditSubject::Team(team.id))
 }
 
 /// A person on the roster whose invitation works for a day from `at(20)`.
@@ -241,11 +223,7 @@ pub(crate) fn a_membership(actor: UserId, organization: OrgId, invite_code: &str
     };
     let subject = AuditSubject::Membership(membership.id);
     let audit = an_audit(actor, "membership.create", Some(organization), subject);
-    NewMembership {
-        membership,
-        invitation,
-        audit,
-    }
+    NewMembership { membership, invitation, audit }
 }
 
 /// What the account of the person who took the membership says of it.
@@ -256,10 +234,7 @@ pub(crate) fn brief_of(membership: &Membership, organization_name: &str) -> Memb
         organization_name: organization_name.to_owned(),
         org_admin: membership.org_admin,
         status: domain_users::MembershipStatus::Active,
-        job_title: membership
-            .job_title
-            .as_ref()
-            .map(|title| title.as_str().to_owned()),
+        job_title: membership.job_title.as_ref().map(|title| title.as_str().to_owned()),
         teams: membership.teams.clone(),
         administered_teams: membership.administered_teams.clone(),
     }
@@ -299,10 +274,7 @@ impl Ports {
 
     /// A staff admin, who does what is audited.
     pub(crate) async fn given_staff(&self) -> UserId {
-        let user = User {
-            staff_role: Some(StaffRole::Admin),
-            ..a_user("staff-admin")
-        };
+        let user = User { staff_role: Some(StaffRole::Admin), ..a_user("staff-admin") };
         let inserted = self.users.insert_staff(user.clone(), hash("staff"), false).await;
         inserted.expect("the staff admin is new");
         user.id
@@ -311,12 +283,7 @@ impl Ports {
     pub(crate) async fn given_organization(&self, actor: UserId, text: &str) -> OrgId {
         let organization = an_organization(text);
         let id = organization.id;
-        let audit = an_audit(
-            actor,
-            "organization.create",
-            Some(id),
-            AuditSubject::Organization(id),
-        );
+        let audit = an_audit(actor, "organization.create", Some(id), AuditSubject::Organization(id));
         let inserted = self.organizations.insert(organization, audit).await;
         inserted.expect("the organization is new");
         id
@@ -339,11 +306,7 @@ impl Ports {
         let user = a_user(text);
         let registration = a_registration(&user, invite_code);
         let session = registration.session.clone();
-        let account = self
-            .users
-            .register(registration)
-            .await
-            .expect("the sign-up works");
+        let account = self.users.register(registration).await.expect("the sign-up works");
         (account.user, session)
     }
 
@@ -383,17 +346,12 @@ impl Ports {
         let rows = self.pg.read(move |connection| {
             Ok::<Vec<Row>, PgError<std::convert::Infallible>>(diesel::sql_query(sql).load(connection)?)
         });
-        rows.await
-            .expect("the query runs")
-            .into_iter()
-            .map(|row| row.value)
-            .collect()
+        rows.await.expect("the query runs").into_iter().map(|row| row.value).collect()
     }
 
     /// All audit rows in the order of their making.
     pub(crate) async fn audit_rows(&self) -> Vec<Value> {
-        self.json("SELECT to_jsonb(a) AS value FROM audit_log a ORDER BY id")
-            .await
+        self.json("SELECT to_jsonb(a) AS value FROM audit_log a ORDER BY id").await
     }
 }
 
@@ -442,10 +400,7 @@ pub(crate) fn everything(db: &TestDatabase) -> Vec<String> {
     ];
     let selects =
         tables.map(|table| format!("SELECT '{table}' AS name, to_jsonb(t) AS content FROM {table} t"));
-    db.rows(&format!(
-        "SELECT * FROM ({}) a ORDER BY name, content",
-        selects.join(" UNION ALL ")
-    ))
+    db.rows(&format!("SELECT * FROM ({}) a ORDER BY name, content", selects.join(" UNION ALL ")))
 }
 
 /// The number of rows, such as `count(&db, "users WHERE …")`.
@@ -460,11 +415,7 @@ pub(crate) fn fields_of(error: &dyn DomainError) -> Vec<(String, &'static str)> 
     };
     fields
         .iter()
-        .flat_map(|(field, problems)| {
-            problems
-                .iter()
-                .map(move |problem| (field.to_owned(), problem.code))
-        })
+        .flat_map(|(field, problems)| problems.iter().map(move |problem| (field.to_owned(), problem.code)))
         .collect()
 }
 

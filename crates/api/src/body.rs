@@ -31,7 +31,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let is_json = |mime: &str| mime == "application/json" || mime.ends_with("+json");
-            if !is_json(request.content_type()) {
+            if !is_json(&request.content_type().to_ascii_lowercase()) {
                 return Err(ApiError::unsupported("application/json"));
             }
             let limit = request
@@ -78,7 +78,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Params<T> {
 }
 
 async fn body_params(request: &HttpRequest, payload: Payload) -> ApiResult<Map<String, Value>> {
-    match request.content_type() {
+    match request.content_type().to_ascii_lowercase().as_str() {
         "multipart/form-data" => multipart(request, payload).await,
         "application/x-www-form-urlencoded" => {
             let body = read(request, payload, MAX_PARAMS_BYTES).await?;

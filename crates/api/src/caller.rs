@@ -1,7 +1,6 @@
 //! The session of a request, and the headers that carry it.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -9,7 +8,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain_kernel::{Actor, Refusal, SessionId, UserId};
+use domain_kernel::{Actor, SessionId, UserId};
 use domain_users::{AccessToken, Account, ClientId, Credentials, SessionKeys, UserError, UserService};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -52,30 +51,11 @@ pub(crate) struct CredentialParams {
 
 impl FromRequest for Caller {
     type Error = ApiError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+    type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move { authenticate(&request, CredentialParams::default()).await })
-    }
-}
-
-/// A signed-in member of Worklete's staff. A handler that takes one answers others 403 before it reads their request.
-pub(crate) struct Staff(pub(crate) Caller);
-
-impl FromRequest for Staff {
-    type Error = ApiError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let caller = Caller::from_request(request, payload);
-        Box::pin(async move {
-            let caller = caller.await?;
-            if caller.actor.staff.is_none() {
-                return Err(Refusal::StaffOnly.into());
-            }
-            Ok(Self(caller))
-        })
+        // Put there by the door, which lets nobody past it without one.
+        ready(request.extensions_mut().remove::<Self>().ok_or_else(|| UserError::NotSignedIn.into()))
     }
 }
 
@@ -95,8 +75,8 @@ pub(crate) async fn authenticate(request: &HttpRequest, fallback: CredentialPara
     Ok(Caller { actor, account: authenticated.account, session: authenticated.session })
 }
 
-/// Each of the three values from the first place that has it: header, parameter, bearer. What cannot be read counts as
-/// absent.
+/// Each of the three values from the first place that has it: header, parameter, bearer. What is blank or cannot be read
+/// counts as absent.
 fn credentials(headers: &HeaderMap, fallback: CredentialParams) -> Option<Credentials> {
     let header = |name: &str| {
         let value = headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
@@ -107,11 +87,12 @@ fn credentials(headers: &HeaderMap, fallback: CredentialParams) -> Option<Creden
         scheme.eq_ignore_ascii_case("bearer").then(|| word.trim().to_owned())
     });
     let bearer = bearer_word.as_deref().and_then(decode_bearer).unwrap_or_default();
-    let client = header("client").or(fallback.client).or(bearer.client)?;
-    let token = header("access-token").or(fallback.access_token).or(bearer.access_token);
+    let filled = |value: Option<String>| value.filter(|value| !value.trim().is_empty());
+    let client = header("client").or(filled(fallback.client)).or(bearer.client)?;
+    let token = header("access-token").or(filled(fallback.access_token)).or(bearer.access_token);
     // A plain bearer token is the access token itself, when the client header stands beside it.
     let token = token.or_else(|| bearer_word.filter(|_| headers.contains_key("client")))?;
-    let uid = header("uid").or(fallback.uid).or(bearer.uid);
+    let uid = header("uid").or(filled(fallback.uid)).or(filled(bearer.uid));
     Some(Credentials { client: ClientId::parse(&client)?, token: AccessToken::parse(&token)?, uid })
 }
 

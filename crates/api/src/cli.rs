@@ -134,7 +134,9 @@ async fn seed_demo(config: Config) -> Result<(), Failure> {
     }
     require_current_schema(&config)?;
     let composition = Composition::new(&config)?;
-    let loaded = seed::load(composition.services()).await.map_err(|error| explain(&error))?;
+    let loaded = seed::load(composition.services()).await;
+    composition.database().close();
+    let loaded = loaded.map_err(|error| explain(&error))?;
     println!(
         "{}\n{}",
         if loaded { "Demo data loaded." } else { "The demo data is there already." },
@@ -165,14 +167,15 @@ async fn create_admin(config: Config, args: CreateAdmin) -> Result<(), Failure> 
         only_first: !args.another,
     };
     let composition = Composition::new(&config)?;
-    let user =
-        composition.services().users.create_staff_member(command).await.map_err(|error| match error {
-            UserError::Taken(_) => Failure("--username is taken".into()),
-            UserError::StaffAdminExists => {
-                Failure("there is a staff admin already; --another makes one more".into())
-            }
-            other => explain(&other.into()),
-        })?;
+    let made = composition.services().users.create_staff_member(command).await;
+    composition.database().close();
+    let user = made.map_err(|error| match error {
+        UserError::Taken(_) => Failure("--username is taken".into()),
+        UserError::StaffAdminExists => {
+            Failure("there is a staff admin already; --another makes one more".into())
+        }
+        other => explain(&other.into()),
+    })?;
     println!("Made the staff admin {}.", user.username);
     if is_generated {
         println!("Password (shown once): {password}");

@@ -21,11 +21,18 @@ use crate::metrics::Metrics;
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
     /// The mail settings.
-    #[error("mail: {0}")]
+    #[error("{name}: {0}", name = mail_variable(.0))]
     Mail(#[from] MailSetupError),
     /// The password hasher.
     #[error("BCRYPT_COST: {0}")]
     Hasher(#[from] UserError),
+}
+
+fn mail_variable(error: &MailSetupError) -> &'static str {
+    match error {
+        MailSetupError::Sender => "MAIL_FROM",
+        MailSetupError::Server => "SMTP_URL",
+    }
 }
 
 /// The use cases of all domains.

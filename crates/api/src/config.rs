@@ -190,13 +190,8 @@ impl Config {
     /// Reads the process environment, and `.env` unless `WORKLETE_ENV=production` is set.
     pub fn from_env() -> Result<Self, ConfigError> {
         let is_production = std::env::var("WORKLETE_ENV").is_ok_and(|value| value == "production");
-        match dotenvy::dotenv() {
-            _ if is_production => {}
-            Ok(_) => {}
-            Err(error) if error.not_found() => {}
-            Err(_) => {
-                return Err(ConfigError::new(".env", "cannot be read: each line must be NAME=value"));
-            }
+        if !is_production && dotenvy::dotenv().is_err_and(|error| !error.not_found()) {
+            return Err(ConfigError::new(".env", "cannot be read: each line must be NAME=value"));
         }
         Self::from_variables(&|name| std::env::var(name).ok())
     }

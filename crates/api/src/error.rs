@@ -14,6 +14,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+/// When to come back to a server that is too busy or has lost its database.
+const SOON: RetryAfter = RetryAfter { seconds: 2, limit: None };
+
 /// What a handler gives.
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
@@ -29,6 +32,7 @@ struct Parts {
     fields: Option<FieldErrors>,
     retry_after: Option<RetryAfter>,
     data: Option<Value>,
+    allow: Option<String>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -42,14 +46,16 @@ enum Status {
 
 impl<E: DomainError> From<E> for ApiError {
     fn from(error: E) -> Self {
+        let is_away = error.kind() == ErrorKind::Unavailable;
         let is_ours = matches!(error.kind(), ErrorKind::Internal | ErrorKind::Unavailable);
         Self(Box::new(Parts {
             status: Status::Of(error.kind()),
             code: error.code(),
             detail: error.to_string(),
             fields: error.fields().cloned(),
-            retry_after: error.retry_after(),
+            retry_after: error.retry_after().or(is_away.then_some(SOON)),
             data: None,
+            allow: None,
             source: is_ours.then(|| Box::new(error) as Box<dyn Error + Send + Sync>),
         }))
     }
@@ -65,6 +71,7 @@ impl ApiError {
             fields: None,
             retry_after: None,
             data: None,
+            allow: None,
             source: None,
         }))
     }
@@ -85,6 +92,12 @@ impl ApiError {
     pub(crate) fn nothing_sent() -> Self {
         let detail = "Please send at least one of the fields that this operation takes.";
         Self::new(Status::Of(ErrorKind::Invalid), "nothing_sent", detail)
+    }
+
+    /// A new password without itself or without its confirmation: the client libraries read a list of texts here.
+    pub(crate) fn password_missing() -> Self {
+        let detail = "Please send both password and password_confirmation.";
+        Self::new(Status::Of(ErrorKind::Invalid), "password_missing", detail)
     }
 
     /// The body cannot be read.
@@ -122,7 +135,9 @@ impl ApiError {
     /// Something is here, for other methods.
     pub(crate) fn method_not_allowed(allowed: &str) -> Self {
         let detail = format!("This path answers to {allowed} only.");
-        Self::fixed(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        let mut error = Self::fixed(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+        error.0.allow = Some(allowed.to_owned());
+        error
     }
 
     /// Too many requests.
@@ -166,6 +181,11 @@ impl ApiError {
         self.0.retry_after
     }
 
+    /// The methods that would do.
+    pub(crate) fn allow(&self) -> Option<&str> {
+        self.0.allow.as_deref()
+    }
+
     /// The chain of causes, for the log.
     pub(crate) fn causes(&self) -> Option<String> {
         let mut causes = Vec::new();
@@ -188,7 +208,7 @@ impl ApiError {
             Status::Of(ErrorKind::Internal) => {
                 "Something went wrong on our side. The request id helps us find it."
             }
-            Status::Of(ErrorKind::Unavailable) if self.0.retry_after.is_none() => {
+            Status::Of(ErrorKind::Unavailable) => {
                 "The service is not available right now. Please try again in a moment."
             }
             _ => &self.0.detail,

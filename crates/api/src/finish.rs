@@ -6,8 +6,8 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::Next;
 use actix_web::web::Data;
@@ -67,6 +67,9 @@ fn render(response: ServiceResponse<BoxBody>, style: Style, request_id: &str) ->
             new.insert_header(("ratelimit-reset", wait.seconds.to_string()));
         }
     }
+    if let Some(allow) = own.and_then(ApiError::allow) {
+        new.insert_header((ALLOW, allow));
+    }
     new.insert_header((CONTENT_TYPE, style.content_type()));
     let new = new.body(error.body(style, request_id).to_string());
     ServiceResponse::new(request, new)
@@ -114,7 +117,12 @@ fn set_default(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
 /// The operation as the document names its path; never the path itself, which may hold an invite code.
 fn operation(response: &ServiceResponse<BoxBody>) -> String {
     let pattern = response.request().match_pattern().unwrap_or_else(|| "unmatched".into());
-    format!("{} {pattern}", response.request().method())
+    // Anybody may make up a method; metrics must not grow by it.
+    let method = match response.request().method().as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
+        _ => "OTHER",
+    };
+    format!("{method} {pattern}")
 }
 
 fn log(

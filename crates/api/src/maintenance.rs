@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use domain_kernel::DomainError;
+use tokio::time::Instant;
 
 use crate::compose::Services;
 
+const FIRST_DELAY: Duration = Duration::from_mins(1);
 const INTERVAL: Duration = Duration::from_mins(10);
 
 /// Cleans up for ever. Several instances may do so at once: each step is one statement that finds nothing the second time.
 pub(crate) async fn run(services: Services) {
-    let mut ticks = tokio::time::interval(INTERVAL);
+    // Not at once: a server that has just started has people waiting.
+    let mut ticks = tokio::time::interval_at(Instant::now() + FIRST_DELAY, INTERVAL);
     loop {
         ticks.tick().await;
         match services.users.clean_up_accounts().await {

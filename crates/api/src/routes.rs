@@ -2,10 +2,10 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, web};
-use utoipa::openapi::OpenApi;
 use utoipa_actix_web::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::door::Operations;
 use crate::error::{ApiError, ApiResult};
 use crate::{courses, docs_page, health, memberships, orgs, teams, users};
 
@@ -43,40 +43,10 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
         .map(|config| config.service(docs_page::docs_asset).default_service(web::to(nothing_here)));
 }
 
-/// The methods that each documented path answers to.
-pub(crate) struct KnownMethods(Vec<(Vec<String>, String)>);
-
-impl KnownMethods {
-    pub(crate) fn of(document: &OpenApi) -> Self {
-        let methods = |item: &utoipa::openapi::PathItem| {
-            let known = [
-                ("GET", &item.get),
-                ("POST", &item.post),
-                ("PUT", &item.put),
-                ("PATCH", &item.patch),
-                ("DELETE", &item.delete),
-            ];
-            let has = known.iter().filter(|(_, operation)| operation.is_some());
-            has.map(|(method, _)| *method).collect::<Vec<_>>().join(", ")
-        };
-        let segments = |path: &String| path.split('/').map(str::to_owned).collect();
-        Self(document.paths.paths.iter().map(|(path, item)| (segments(path), methods(item))).collect())
-    }
-
-    fn of_path(&self, path: &str) -> Option<&str> {
-        let asked: Vec<&str> = path.split('/').collect();
-        let fits = |pattern: &[String]| {
-            pattern.len() == asked.len()
-                && pattern.iter().zip(&asked).all(|(known, part)| known.starts_with('{') || known == part)
-        };
-        self.0.iter().find(|(pattern, _)| fits(pattern)).map(|(_, methods)| methods.as_str())
-    }
-}
-
 /// 405 with the methods that would do, or 404.
-async fn nothing_here(request: HttpRequest, methods: Data<KnownMethods>) -> ApiResult<HttpResponse> {
-    match methods.of_path(request.path()) {
-        Some(allowed) => Err(ApiError::method_not_allowed(allowed)),
+async fn nothing_here(request: HttpRequest, operations: Data<Operations>) -> ApiResult<HttpResponse> {
+    match operations.methods_of(request.path()) {
+        Some(allowed) => Err(ApiError::method_not_allowed(&allowed)),
         None => Err(ApiError::not_found()),
     }
 }

@@ -21,6 +21,7 @@ use utoipa_actix_web::AppExt;
 use crate::compose::{Composition, Runtime};
 use crate::config::{Config, ConfigError, CorsOrigins, TlsFiles};
 use crate::docs_page::OpenApiText;
+use crate::door::{Operations, door};
 use crate::error::ApiError;
 use crate::finish::finish;
 use crate::limits::SessionLimiter;
@@ -99,11 +100,15 @@ fn cors(origins: &CorsOrigins) -> Cors {
     cors
 }
 
-/// Some clients ask for `/auth/sign_in.json`. A username may end so, too.
-async fn drop_json_suffix(
+/// HEAD is GET without the body, which the HTTP layer leaves out. And some clients ask for `/auth/sign_in.json`; but a
+/// username may end so, too.
+async fn normalize(
     mut request: ServiceRequest,
     next: Next<impl actix_web::body::MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl actix_web::body::MessageBody>, Error> {
+    if *request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
     let path = request.path();
     let is_auth_route = path.starts_with("/api/v1/auth") && !path.starts_with("/api/v1/auth/usernames/");
     if let Some(plain) = path.strip_suffix(".json").filter(|_| is_auth_route).map(str::to_owned) {
@@ -133,7 +138,7 @@ pub fn start(
     let address = listener.local_addr()?;
     let Composition { services, runtime } = composition;
     let document = openapi::document();
-    let methods = Data::new(routes::KnownMethods::of(&document));
+    let operations = Data::new(Operations::of(&document));
     let text = Data::new(OpenApiText(openapi::render(&document)));
     let runtime: Data<Runtime> = Data::new(runtime);
     let limiter = Data::new(SessionLimiter::new(config.session_rate));
@@ -144,7 +149,7 @@ pub fn start(
         App::new()
             .app_data(runtime.clone())
             .app_data(limiter.clone())
-            .app_data(methods.clone())
+            .app_data(operations.clone())
             .app_data(text.clone())
             .app_data(Data::<UserService>::new(services.users.clone()))
             .app_data(Data::new(services.orgs.clone()))
@@ -159,7 +164,8 @@ pub fn start(
             .into_utoipa_app()
             .configure(routes::configure)
             .into_app()
-            .wrap(from_fn(drop_json_suffix))
+            .wrap(from_fn(door))
+            .wrap(from_fn(normalize))
             .wrap(NormalizePath::new(TrailingSlash::Trim))
             .wrap(cors(&origins))
             .wrap(from_fn(finish))

@@ -16,7 +16,7 @@ use domain_memberships::{
 use uuid::Uuid;
 
 use crate::error::{PgError, unreadable};
-use crate::schema::{invitations, memberships, organizations, team_admins, team_memberships, teams};
+use crate::schema::{invitations, memberships, organizations, team_admins, team_memberships, teams, users};
 use crate::sql::statement;
 use crate::{Pg, audit};
 
@@ -268,6 +268,7 @@ macro_rules! roster_values {
             memberships::reporting_starts_on.eq($membership.reporting_starts_on),
             memberships::deactivated_at.eq($membership.deactivated_at),
             memberships::updated_at.eq($membership.updated_at),
+            memberships::user_id.eq($membership.user.map(UserId::uuid)),
         )
     };
 }
@@ -278,7 +279,6 @@ fn insert_membership(connection: &mut PgConnection, membership: &Membership) -> 
             (
                 memberships::id.eq(membership.id.uuid()),
                 memberships::organization_id.eq(membership.organization.uuid()),
-                memberships::user_id.eq(membership.user.map(UserId::uuid)),
                 memberships::first_seen_at.eq(membership.first_seen_at),
                 memberships::created_at.eq(membership.created_at),
             ),
@@ -288,7 +288,8 @@ fn insert_membership(connection: &mut PgConnection, membership: &Membership) -> 
         .map(drop)
 }
 
-/// The membership that the external id of a new one belongs to already: its id, user and status.
+/// The membership that the external id of a new one belongs to already: its id, its user unless they deleted their account,
+/// and its status.
 fn find_by_external_id(
     connection: &mut PgConnection,
     membership: &Membership,
@@ -296,13 +297,22 @@ fn find_by_external_id(
     let Some(external_id) = &membership.external_id else {
         return Ok(None);
     };
-    memberships::table
+    let found: Option<(Uuid, Option<Uuid>, String)> = memberships::table
         .filter(memberships::organization_id.eq(membership.organization.uuid()))
         .filter(memberships::external_id.eq(external_id.as_str()))
         .select((memberships::id, memberships::user_id, memberships::status))
         .for_update()
         .first(connection)
-        .optional()
+        .optional()?;
+    let Some((id, Some(user), status)) = found else { return Ok(found) };
+    let kept: Option<Uuid> = users::table
+        .find(user)
+        .filter(users::deleted_at.is_null())
+        .select(users::id)
+        .for_share()
+        .first(connection)
+        .optional()?;
+    Ok(Some((id, kept, status)))
 }
 
 fn add(connection: &mut PgConnection, new: NewMembership) -> Outcome<Added> {
@@ -318,6 +328,7 @@ fn add(connection: &mut PgConnection, new: NewMembership) -> Outcome<Added> {
         }
         Some((id, user, _)) => {
             membership.id = MembershipId::new(id);
+            membership.user = user.map(UserId::new);
             membership.status =
                 if user.is_some() { MembershipStatus::Active } else { MembershipStatus::Pending };
             invitation.membership = membership.id;

@@ -1,6 +1,6 @@
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::AnsiTransactionManager;
 use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection, TransactionManager};
@@ -78,6 +78,8 @@ struct Connector {
     settings: PgSettings,
     load: Arc<PoolLoad>,
     generation: Arc<AtomicU64>,
+    /// Held for reading while a connection is made.
+    is_closed: Arc<RwLock<bool>>,
 }
 
 impl r2d2::ManageConnection for Connector {
@@ -87,6 +89,10 @@ impl r2d2::ManageConnection for Connector {
     fn connect(&self) -> Result<Tracked, Self::Error> {
         let unreachable =
             |error: diesel::ConnectionError| diesel::result::Error::QueryBuilderError(Box::new(error));
+        let is_closed = self.is_closed.read();
+        if is_closed.as_deref().is_ok_and(|is_closed| *is_closed) {
+            return Err(unreachable(diesel::ConnectionError::BadConnection("closed".into())));
+        }
         let generation = self.generation.load(Ordering::Acquire);
         let mut connection = PgConnection::establish(&self.settings.url).map_err(unreachable)?;
         let milliseconds = self.settings.statement_timeout.as_millis();
@@ -130,6 +136,7 @@ pub struct Pg {
     permits: Arc<Semaphore>,
     load: Arc<PoolLoad>,
     generation: Arc<AtomicU64>,
+    is_closed: Arc<RwLock<bool>>,
     acquire_timeout: Duration,
     answer_timeout: Duration,
 }
@@ -156,6 +163,7 @@ impl Pg {
     /// Makes the pool. Connects in the background: a database that is away now may come later.
     pub fn new(settings: PgSettings) -> Self {
         let (load, generation) = (Arc::<PoolLoad>::default(), Arc::<AtomicU64>::default());
+        let is_closed = Arc::<RwLock<bool>>::default();
         let permits = Arc::new(Semaphore::new(settings.pool_size as usize));
         let (acquire_timeout, statement_timeout) = (settings.acquire_timeout, settings.statement_timeout);
         let builder = r2d2::Pool::builder()
@@ -164,12 +172,13 @@ impl Pg {
             .connection_timeout(settings.acquire_timeout)
             .test_on_check_out(false)
             .error_handler(Box::new(QuietErrors));
-        let connector = Connector { settings, load: Arc::clone(&load), generation: Arc::clone(&generation) };
+        let connector = Connector { settings, load: Arc::clone(&load), generation: Arc::clone(&generation), is_closed: Arc::clone(&is_closed) };
         Self {
             pool: builder.build_unchecked(connector),
             permits,
             load,
             generation,
+            is_closed,
             acquire_timeout,
             // The server gives up first; this is for one that has stopped answering at all.
             answer_timeout: statement_timeout + Duration::from_secs(1),
@@ -205,9 +214,18 @@ impl Pg {
         self.run(|connection| connection.transaction(work)).await
     }
 
-    /// Lets nobody reach the database any more; who waits is told that it is not available.
+    /// Lets nobody reach the database any more; who waits is told that it is not available. To be called before the process
+    /// ends: a connection that is being made then crashes it, because its cryptography has been torn down.
     pub fn close(&self) {
         self.permits.close();
+        let deadline = Instant::now() + self.acquire_timeout;
+        while Instant::now() < deadline {
+            if let Ok(mut is_closed) = self.is_closed.try_write() {
+                *is_closed = true;
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Whether the database answers.

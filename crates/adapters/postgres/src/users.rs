@@ -310,7 +310,8 @@ fn insert_session(connection: &mut PgConnection, session: &Session) -> QueryResu
 /// Stores the hash and ends what the ground does not keep.
 fn set_password(connection: &mut PgConnection, update: &PasswordUpdate) -> Outcome<()> {
     let user = update.user.uuid();
-    let changed = diesel::update(users::table.find(user).filter(users::deleted_at.is_null()))
+    let active = users::deleted_at.is_null().and(users::locked_at.is_null());
+    let changed = diesel::update(users::table.find(user).filter(active))
         .set((
             users::password_hash.eq(update.password_hash.reveal()),
             users::must_change_password.eq(false),
@@ -318,7 +319,10 @@ fn set_password(connection: &mut PgConnection, update: &PasswordUpdate) -> Outco
         ))
         .execute(connection)?;
     if changed == 0 {
-        return refuse(UserError::NotSignedIn);
+        return refuse(match update.ground {
+            PasswordGround::Session(_) => UserError::NotSignedIn,
+            PasswordGround::Reset(..) => UserError::ResetTokenNotUsable,
+        });
     }
     match &update.ground {
         PasswordGround::Session(kept) => {
@@ -407,7 +411,8 @@ impl UserRepository for PgUsers {
     async fn exists_username(&self, username: &Username) -> Result<bool, UserError> {
         let name = username.as_str().to_owned();
         let found = self.pg.read(move |connection| {
-            let same = users::table.filter(users::username.eq(name));
+            // An address stays taken by whoever keeps it for mail under another name.
+            let same = users::table.filter(users::username.eq(&name).or(users::email.eq(&name)));
             Ok(diesel::select(diesel::dsl::exists(same)).get_result(connection)?)
         });
         found.await.map_err(PgError::into_storage)

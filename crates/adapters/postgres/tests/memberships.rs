@@ -342,6 +342,34 @@ async fn somebody_without_a_user_who_comes_back_is_pending_again_with_the_new_in
 }
 
 #[tokio::test]
+async fn somebody_who_deleted_the_account_and_comes_back_is_pending_again_with_the_new_invitation() {
+    let db = TestDatabase::create();
+    let (ports, staff, organization) = ready(&db).await;
+    let old = with_external_id(a_membership(staff, organization, "AAAA22"), "E-1");
+    let old = ports.given_membership(old).await.membership;
+    let (gone, _) = ports.given_member("forklift-fan", Some("AAAA22")).await;
+    ports.users.delete(gone.id, at(40)).await.expect("deletes");
+
+    let new = comes_back(staff, organization, "BBBB22", "E-1");
+    let added = ports.memberships.add(new.clone()).await.expect("the old one has ended");
+
+    let expected = MembershipView {
+        membership: taken_up_again(&old, &new.membership),
+        invitation: Some(Invitation { membership: old.id, ..new.invitation }),
+        user: None,
+    };
+    assert_eq!(added, Added::Reactivated(expected.clone()));
+    let (user, _) = ports.given_user("a-new-account").await;
+    let accepted = ports.memberships.accept(&code("BBBB22"), user.id, at(30)).await;
+    let expected = taken_by(&expected, &user);
+    assert_eq!(accepted.expect("the code is good"), expected);
+
+    assert_eq!(ports.users.erase_deleted(at(41), at(42)).await.expect("erases"), 1);
+    let still_named = format!("memberships WHERE first_name = 'Anna' AND user_id = '{}'", user.id);
+    assert_eq!(count(&db, &still_named), 1, "the old account takes nothing of the new one with it");
+}
+
+#[tokio::test]
 async fn somebody_who_comes_back_is_on_the_new_teams_only() {
     let db = TestDatabase::create();
     let (ports, staff, organization) = ready(&db).await;

@@ -150,17 +150,23 @@ async fn an_expired_or_unknown_link_changes_nothing() {
 }
 
 #[tokio::test]
-async fn the_link_of_somebody_who_is_deleted_changes_nothing() {
+async fn the_link_of_somebody_who_was_locked_or_deleted_meanwhile_changes_nothing() {
     let db = TestDatabase::create();
     let ports = Ports::over(&db);
-    let (user, _) = ports.given_user("zoe@example.org").await;
-    let reset = a_reset(user.id, at(20));
-    ports.resets.insert(reset.clone()).await.expect("inserts");
-    ports.users.delete(user.id, at(25)).await.expect("deletes");
-    let before = everything(&db);
-    let refused = ports.users.update_password(by_reset(&reset, &a_session(user.id, at(30)))).await;
-    assert!(matches!(refused, Err(UserError::NotSignedIn)), "{refused:?}");
-    assert_eq!(everything(&db), before);
+    for name in ["locked@example.org", "deleted@example.org"] {
+        let (user, _) = ports.given_user(name).await;
+        let reset = a_reset(user.id, at(20));
+        ports.resets.insert(reset.clone()).await.expect("inserts");
+        if name == "locked@example.org" {
+            db.execute("UPDATE users SET locked_at = now()");
+        } else {
+            ports.users.delete(user.id, at(25)).await.expect("deletes");
+        }
+        let before = everything(&db);
+        let refused = ports.users.update_password(by_reset(&reset, &a_session(user.id, at(30)))).await;
+        assert!(matches!(refused, Err(UserError::ResetTokenNotUsable)), "{name}: {refused:?}");
+        assert_eq!(everything(&db), before, "{name}");
+    }
 }
 
 #[tokio::test]

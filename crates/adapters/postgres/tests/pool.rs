@@ -13,7 +13,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use domain_kernel::StorageError;
-use domain_users::{ClientId, UserError};
+use domain_users::UserError;
 
 use crate::common::{Ports, a_registration, a_user, all_at_once, count, everything, pool};
 
@@ -36,11 +36,15 @@ fn connections(db: &TestDatabase, condition: &str) -> usize {
     )
 }
 
-/// Asks the server again and again; the end of the test run is the time-out.
-async fn until(mut condition: impl FnMut() -> bool) {
-    while !condition() {
-        tokio::task::yield_now().await;
-    }
+/// Asks again and again, for half a minute at most.
+async fn until(mut condition: impl AsyncFnMut() -> bool) {
+    let asking = async {
+        while !condition().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(30), asking).await;
+    in_time.expect("what the test waits for happens");
 }
 
 /// Uses all `n` connections of the pool at the same time, so that all are open.
@@ -93,6 +97,17 @@ async fn a_panic_in_a_closure_reaches_the_caller_and_leaves_the_pool_usable() {
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"on purpose"));
         assert_eq!((pg.load().in_use(), pg.load().waiting()), (0, 0));
     }
+    // A connection that was left in a transaction which the pool did not begin is not used again either.
+    let this = pg.clone();
+    let read = tokio::spawn(async move {
+        let read = this.read(|connection| -> Outcome<()> {
+            batch(connection, "BEGIN")?;
+            batch(connection, INSERT)?;
+            panic!("on purpose")
+        });
+        read.await
+    });
+    assert!(read.await.expect_err("the closure panics").is_panic());
     // The same key: this would wait for a transaction that was left open, and fail after one that was committed.
     pg.write(|connection| batch(connection, INSERT)).await.expect("nothing is left of the panics");
     assert_eq!(count(&db, "organizations"), 1);
@@ -142,13 +157,13 @@ async fn a_write_is_committed_even_if_the_request_has_given_up() {
     let db = TestDatabase::create();
     let pg = pool(&db, 1, 100, 5_000);
     let (held, go_on) = hold(&pg);
-    until(|| pg.load().in_use() == 1).await;
+    until(async || pg.load().in_use() == 1).await;
     held.abort();
     assert!(held.await.expect_err("given up").is_cancelled());
     let full = pg.ping().await;
     assert!(matches!(full, Err(PgError::Unavailable(_))), "its connection is still in use: {full:?}");
     go_on.send(()).expect("the closure waits");
-    until(|| pg.load().in_use() == 0).await;
+    until(async || pg.load().in_use() == 0).await;
     assert_eq!(count(&db, "organizations"), 1);
     pg.ping().await.expect("the connection is free again");
 }
@@ -171,7 +186,7 @@ async fn who_waits_too_long_for_the_only_connection_is_told_that_it_is_unavailab
     let db = TestDatabase::create();
     let pg = pool(&db, 1, 200, 10_000);
     let (held, go_on) = hold(&pg);
-    until(|| pg.load().in_use() == 1).await;
+    until(async || pg.load().in_use() == 1).await;
     let waiting = (0..3).map(|_| {
         let pg = pg.clone();
         async move { pg.ping().await }
@@ -190,14 +205,14 @@ async fn who_waits_gets_the_connection_when_it_is_free_in_time() {
     let db = TestDatabase::create();
     let pg = pool(&db, 1, 10_000, 10_000);
     let (held, go_on) = hold(&pg);
-    until(|| pg.load().in_use() == 1).await;
+    until(async || pg.load().in_use() == 1).await;
     let waiting: Vec<_> = (0..3)
         .map(|_| {
             let pg = pg.clone();
             tokio::spawn(async move { pg.ping().await })
         })
         .collect();
-    until(|| pg.load().waiting() == 3).await;
+    until(async || pg.load().waiting() == 3).await;
     go_on.send(()).expect("the closure waits");
     held.await.expect("no panic").expect("it was not disturbed");
     for request in waiting {
@@ -210,10 +225,10 @@ async fn closing_turns_away_who_waits_and_who_comes_and_lets_what_is_under_way_f
     let db = TestDatabase::create();
     let pg = pool(&db, 1, 60_000, 10_000);
     let (held, go_on) = hold(&pg);
-    until(|| pg.load().in_use() == 1).await;
+    until(async || pg.load().in_use() == 1).await;
     let this = pg.clone();
     let waiting = tokio::spawn(async move { this.ping().await });
-    until(|| pg.load().waiting() == 1).await;
+    until(async || pg.load().waiting() == 1).await;
     pg.close();
     let waited = waiting.await.expect("no panic");
     assert!(matches!(waited, Err(PgError::Unavailable(_))), "{waited:?}");
@@ -245,7 +260,7 @@ async fn a_lock_that_takes_too_long_is_unavailable() {
     let db = TestDatabase::create();
     let holder = pool(&db, 1, 5_000, 10_000);
     let (held, go_on) = hold(&holder);
-    until(|| connections(&db, "state = 'idle in transaction'") == 1).await;
+    until(async || connections(&db, "state = 'idle in transaction'") == 1).await;
     let pg = pool(&db, 1, 5_000, 200);
     let waited = pg.write(|connection| batch(connection, INSERT)).await;
     assert!(matches!(waited, Err(PgError::Unavailable(_))), "{waited:?}");
@@ -266,7 +281,7 @@ async fn a_restart_fails_the_requests_under_way_and_no_later_one() {
             tokio::spawn(async move { pg.write(|connection| batch(connection, "SELECT pg_sleep(30)")).await })
         })
         .collect();
-    until(|| connections(&db, "query LIKE '%pg_sleep%' AND state = 'active'") == 3).await;
+    until(async || connections(&db, "query LIKE '%pg_sleep%' AND state = 'active'") == 3).await;
     db.cut_connections();
     for request in under_way {
         let result = request.await.expect("no panic");
@@ -288,7 +303,7 @@ async fn a_restart_while_nothing_is_under_way_fails_at_most_the_next_request() {
     for _ in 0..2 {
         open_all(&pg, 4).await;
         db.cut_connections();
-        until(|| connections(&db, "true") == 0).await;
+        until(async || connections(&db, "true") == 0).await;
         let next = pg.ping().await;
         assert!(matches!(next, Ok(()) | Err(PgError::Unavailable(_))), "{next:?}");
         for _ in 0..8 {
@@ -302,19 +317,14 @@ async fn a_write_that_loses_its_connection_is_unavailable_and_not_half_done() {
     let db = TestDatabase::create();
     let pg = pool(&db, 1, 10_000, 10_000);
     let (held, go_on) = hold(&pg);
-    until(|| connections(&db, "state = 'idle in transaction'") == 1).await;
+    until(async || connections(&db, "state = 'idle in transaction'") == 1).await;
     db.cut_connections();
-    until(|| connections(&db, "true") == 0).await;
+    until(async || connections(&db, "true") == 0).await;
     go_on.send(()).expect("the closure waits");
     let lost = held.await.expect("no panic");
     assert!(matches!(lost, Err(PgError::Unavailable(_))), "COMMIT cannot be sent: {lost:?}");
     assert_eq!(count(&db, "organizations"), 0);
     pg.write(|connection| batch(connection, INSERT)).await.expect("the next one works");
-}
-
-/// Pings until it works; the end of the test run is the time-out.
-async fn until_it_recovers(pg: &Pg) {
-    while pg.ping().await.is_err() {}
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -327,7 +337,7 @@ async fn while_the_database_is_away_requests_are_unavailable_in_time_and_it_reco
     db.allow_connections(false);
     db.cut_connections();
     // The signal that ends a connection may come a moment after the first request.
-    until_it_fails(&ports).await;
+    until(async || ports.pg.ping().await.is_err()).await;
     let requests = (0..6).map(|_| {
         let (ports, client) = (ports.clone(), session.client.clone());
         async move {
@@ -346,15 +356,10 @@ async fn while_the_database_is_away_requests_are_unavailable_in_time_and_it_reco
     assert!(matches!(refused, Err(UserError::Storage(StorageError::Unavailable(_)))), "{refused:?}");
 
     db.allow_connections(true);
-    until_it_recovers(&ports.pg).await;
+    until(async || ports.pg.ping().await.is_ok()).await;
     assert!(ports.sessions.find(&session.client).await.expect("it is back").is_some());
     assert_eq!(everything(&db), before);
     open_all(&ports.pg, 2).await;
-}
-
-async fn until_it_fails(ports: &Ports) {
-    let unknown = ClientId::parse("unknown").expect("a client");
-    while ports.sessions.find(&unknown).await.is_ok() {}
 }
 
 #[tokio::test]
@@ -365,7 +370,7 @@ async fn a_database_that_is_away_at_the_start_may_come_later() {
     let away = pg.ping().await;
     assert!(matches!(away, Err(PgError::Unavailable(_))), "{away:?}");
     db.allow_connections(true);
-    until_it_recovers(&pg).await;
+    until(async || pg.ping().await.is_ok()).await;
     pg.write(|connection| batch(connection, INSERT)).await.expect("it is there");
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::dto::{CourseResponse, CreateCourseRequest};
 use crate::body::Json;
-use crate::caller::Staff;
+use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult};
 
 /// Create a course
@@ -23,7 +23,7 @@ use crate::error::{ApiError, ApiResult};
 )]
 #[post("/worklete_admin/courses")]
 pub(crate) async fn create_course(
-    Staff(caller): Staff,
+    caller: Caller,
     courses: Data<CourseService>,
     body: Json<CreateCourseRequest>,
 ) -> ApiResult<HttpResponse> {
@@ -45,7 +45,7 @@ pub(crate) async fn create_course(
 )]
 #[get("/worklete_admin/courses/{id}")]
 pub(crate) async fn get_course(
-    Staff(caller): Staff,
+    caller: Caller,
     courses: Data<CourseService>,
     id: Path<Uuid>,
 ) -> ApiResult<HttpResponse> {

@@ -4,7 +4,7 @@ use domain_orgs::OrgService;
 
 use super::dto::{CreateOrganizationRequest, StaffOrganizationResponse};
 use crate::body::Json;
-use crate::caller::Staff;
+use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult};
 
 /// Create an organization
@@ -22,7 +22,7 @@ use crate::error::{ApiError, ApiResult};
 )]
 #[post("/worklete_admin/organizations")]
 pub(crate) async fn create_organization(
-    Staff(caller): Staff,
+    caller: Caller,
     orgs: Data<OrgService>,
     body: Json<CreateOrganizationRequest>,
 ) -> ApiResult<HttpResponse> {

@@ -277,18 +277,18 @@ pub(crate) struct PasswordRequest {
 }
 
 impl PasswordRequest {
-    fn new_password(&self) -> Result<Password, FieldErrors> {
+    fn new_password(&self) -> ApiResult<Password> {
+        let (Some(password), Some(confirmation)) = (&self.password, &self.password_confirmation) else {
+            return Err(ApiError::password_missing());
+        };
         let mut errors = FieldErrors::new();
-        let password = errors.take("password", required(self.password.as_deref(), Password::parse));
-        if self.password_confirmation.is_none() {
-            errors.add("password_confirmation", blank());
-        }
-        check_confirmation(&mut errors, self.password.as_deref(), self.password_confirmation.as_deref());
-        errors.into_result()?;
-        password.ok_or_else(|| FieldErrors::of("password", "invalid", "is invalid"))
+        let parsed = errors.take("password", Password::parse(password));
+        check_confirmation(&mut errors, Some(password), Some(confirmation));
+        errors.into_result().map_err(ApiError::invalid)?;
+        parsed.ok_or_else(ApiError::password_missing)
     }
 
-    pub(crate) fn change(&self, caller: &Caller) -> Result<ChangePassword, FieldErrors> {
+    pub(crate) fn change(&self, caller: &Caller) -> ApiResult<ChangePassword> {
         Ok(ChangePassword {
             user: caller.account.user.id,
             session: caller.session,
@@ -297,7 +297,7 @@ impl PasswordRequest {
         })
     }
 
-    pub(crate) fn reset(&self, token: &str, visitor: Visitor) -> Result<ResetPassword, FieldErrors> {
+    pub(crate) fn reset(&self, token: &str, visitor: Visitor) -> ApiResult<ResetPassword> {
         let token = AccessToken::parse(token);
         Ok(ResetPassword { token, password: self.new_password()?, device: visitor.device })
     }

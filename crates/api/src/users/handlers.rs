@@ -191,13 +191,12 @@ async fn new_password(
 ) -> ApiResult<HttpResponse> {
     let form = &params.values;
     let account = if let Some(token) = &form.reset_password_token {
-        let (account, keys) =
-            users.reset_password(form.reset(token, visitor).map_err(ApiError::invalid)?).await?;
+        let (account, keys) = users.reset_password(form.reset(token, visitor)?).await?;
         hand_over(request, keys);
         account
     } else {
         let caller = authenticate(request, CredentialParams::default()).await?;
-        users.change_password(form.change(&caller).map_err(ApiError::invalid)?).await?
+        users.change_password(form.change(&caller)?).await?
     };
     let mut response = HttpResponse::Ok();
     if params.in_query.iter().any(|name| name.starts_with("password")) {

@@ -37,7 +37,8 @@ pub trait MembershipRepository: Send + Sync {
     /// One atomic fact: adds the membership with its teams, its invitation and the audit row.
     ///
     /// If the organization has a deactivated membership with the same external id, that one gets the new values instead
-    /// and keeps its history: active at once when it has a user, else pending again with the new invitation.
+    /// and keeps its history: active at once when its user still has an account, else pending again with the new
+    /// invitation.
     ///
     /// Fails, writing nothing, with [`MembershipError::ExternalIdTaken`] if a pending or active membership has the
     /// external id, with [`MembershipError::Invalid`] naming `team_ids` or `administered_team_ids` if one is no live team

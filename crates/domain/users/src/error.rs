@@ -102,7 +102,6 @@ impl DomainError for UserError {
     fn retry_after(&self) -> Option<RetryAfter> {
         match self {
             Self::Throttled(wait) => Some(*wait),
-            Self::Busy => Some(RetryAfter { seconds: 2, limit: None }),
             _ => None,
         }
     }

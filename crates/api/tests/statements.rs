@@ -1,0 +1,110 @@
+//! What reading costs: at most two statements for a GET, and no write.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Person, TestApp, id_of};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// A person who may read everything, and every GET that takes a session, filled in.
+async fn reads(app: &TestApp) -> (Person, Vec<(String, String)>) {
+    let staff = app.staff("staff-admin", "admin").await;
+    let course = app
+        .call_as(&staff, Method::POST, "/worklete_admin/courses", Some(json!({ "name": "Lifting" })))
+        .await;
+    let samples = [("/api/v1/worklete_admin/courses/{id}", id_of(&course.json))];
+    let document = serde_json::to_value(api::openapi::document()).expect("JSON");
+    let paths = document["paths"].as_object().expect("paths");
+    let takes_session = |item: &Value| item["get"].is_object() && item["get"].get("security").is_none();
+    let reads: Vec<_> = paths
+        .iter()
+        .filter(|(_, item)| takes_session(item))
+        .map(|(path, _)| {
+            let concrete = match samples.iter().find(|(known, _)| known == path) {
+                Some((_, id)) => path.replace("{id}", id),
+                None => path.clone(),
+            };
+            assert!(!concrete.contains('{'), "add a sample for {path}");
+            (path.clone(), concrete)
+        })
+        .collect();
+    assert!(reads.len() >= 2, "{reads:?}");
+    (staff, reads)
+}
+
+#[tokio::test]
+async fn a_read_costs_at_most_two_statements() {
+    let app = TestApp::start().await;
+    let (staff, reads) = reads(&app).await;
+    for (path, concrete) in reads {
+        let mut counts = Vec::new();
+        // The fewest of some: now and then the server does something by itself.
+        for _ in 0..3 {
+            let before = app.statements();
+            let answer = app.call_as(&staff, Method::GET, &format!("/{concrete}"), None).await;
+            assert_eq!(answer.status, 200, "{path}: {answer:?}");
+            counts.push(app.statements() - before);
+        }
+        let fewest = counts.into_iter().min().expect("three");
+        let expected = match path.as_str() {
+            "/api/v1/auth/validate_token" => 1..=1,
+            _ => 1..=2,
+        };
+        assert!(expected.contains(&fewest), "{path} takes {fewest} statements");
+    }
+}
+
+#[tokio::test]
+async fn an_anonymous_read_costs_at_most_one_statement() {
+    let app = TestApp::start().await;
+    let staff = app.staff("staff-admin", "admin").await;
+    let organization = app.organization(&staff, "Harbor").await;
+    let membership = app.membership(&staff, &organization, json!({})).await;
+    let code = membership["invite_code"].as_str().expect("a code");
+    for (path, status, most) in [
+        (format!("/invitations/{code}"), 200, 1),
+        ("/invitations/ZZZZZZ".into(), 404, 1),
+        ("/invitations/nonsense".into(), 404, 0),
+        ("/auth/usernames/somebody".into(), 200, 1),
+        ("//healthz".into(), 200, 0),
+        ("//readyz".into(), 200, 1),
+        ("//metrics".into(), 200, 0),
+        ("//docs".into(), 200, 0),
+        ("//openapi.json".into(), 200, 0),
+        ("/nothing".into(), 404, 0),
+        ("/auth/validate_token".into(), 401, 0),
+    ] {
+        let mut fewest = u64::MAX;
+        for _ in 0..3 {
+            let before = app.statements();
+            let answer = app.call(Method::GET, &path, None).await;
+            assert_eq!(answer.status, status, "{path}");
+            fewest = fewest.min(app.statements() - before);
+        }
+        assert!(fewest <= most, "{path} takes {fewest} statements");
+    }
+}
+
+#[tokio::test]
+async fn reads_are_answered_from_a_database_that_refuses_every_write() {
+    let app = TestApp::start().await;
+    let (staff, reads) = reads(&app).await;
+    app.database.make_read_only();
+    let start = Instant::now();
+    while app.call(Method::GET, "//readyz", None).await.status != 200 {
+        assert!(start.elapsed() < Duration::from_secs(20), "not ready again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for (path, concrete) in &reads {
+        for _ in 0..3 {
+            let answer = app.call_as(&staff, Method::GET, &format!("/{concrete}"), None).await;
+            assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        }
+    }
+    let refused = app
+        .call_as(&staff, Method::POST, "/worklete_admin/courses", Some(json!({ "name": "Refused" })))
+        .await;
+    assert!(refused.status >= 500, "the database does refuse writes: {refused:?}");
+}

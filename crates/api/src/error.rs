@@ -140,6 +140,12 @@ impl ApiError {
         error
     }
 
+    /// A browser asks before a call from a page that may not make it.
+    pub(crate) fn refused_preflight() -> Self {
+        let detail = "Pages of this origin may not call with this method and these headers (CORS).";
+        Self::fixed(StatusCode::BAD_REQUEST, "cors_refused", detail)
+    }
+
     /// Too many requests.
     pub(crate) fn throttled(wait: RetryAfter) -> Self {
         let detail = "Too many requests. Please slow down.";

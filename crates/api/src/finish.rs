@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
     HeaderValue, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpResponse};
@@ -50,7 +50,7 @@ pub(crate) async fn finish(
 fn render(response: ServiceResponse<BoxBody>, style: Style, request_id: &str) -> ServiceResponse<BoxBody> {
     let (request, old) = response.into_parts();
     let own = old.error().and_then(|error| error.as_error::<ApiError>());
-    let foreign = foreign(old.status());
+    let foreign = foreign(request.method(), old.status());
     let error = own.unwrap_or(&foreign);
     let status = if own.is_some() { error.status(style) } else { old.status() };
     let mut new = HttpResponse::build(status);
@@ -76,9 +76,10 @@ fn render(response: ServiceResponse<BoxBody>, style: Style, request_id: &str) ->
 }
 
 /// An error that the framework made.
-fn foreign(status: StatusCode) -> ApiError {
+fn foreign(method: &Method, status: StatusCode) -> ApiError {
     match status {
         StatusCode::NOT_FOUND => ApiError::not_found(),
+        _ if *method == Method::OPTIONS => ApiError::refused_preflight(),
         _ => ApiError::malformed("The request cannot be read."),
     }
 }

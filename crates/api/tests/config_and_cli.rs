@@ -284,10 +284,7 @@ fn migrating_twice_is_once() {
     let database = TestDatabase::create_empty();
     let place = Place::on(&database);
     let first = place.run(&["migrate"]);
-    assert!(
-        first.success().starts_with("Applied ") && first.stdout.contains("20261123000001"),
-        "{first:?}"
-    );
+    assert!(first.success().starts_with("Applied ") && first.stdout.contains("20261123000001"), "{first:?}");
     assert_eq!(place.run(&["migrate"]).success(), "The schema is up to date.\n");
     assert_eq!(database.rows("SELECT count(*) FROM users"), ["(0)"]);
 }

@@ -295,7 +295,7 @@ async fn ended_sessions_and_those_of_locked_or_deleted_people_are_out_at_once() 
     let app = TestApp::start_open(&[]).await;
     let ann = app.newcomer("annlee").await;
     let set = |table: &str, column: &str, value: &str| {
-        app.database.execute(&format!("UPDATE {table} SET {column} = {value}"))
+        app.database.execute(&format!("UPDATE {table} SET {column} = {value}"));
     };
     for (table, column, bad, good) in [
         ("sessions", "expires_at", "now() - interval '1 second'", "now() + interval '1 day'"),

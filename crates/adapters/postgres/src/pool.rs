@@ -1,5 +1,5 @@
-use std::sync::{Arc, RwLock};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use diesel::connection::AnsiTransactionManager;
@@ -172,7 +172,12 @@ impl Pg {
             .connection_timeout(settings.acquire_timeout)
             .test_on_check_out(false)
             .error_handler(Box::new(QuietErrors));
-        let connector = Connector { settings, load: Arc::clone(&load), generation: Arc::clone(&generation), is_closed: Arc::clone(&is_closed) };
+        let connector = Connector {
+            settings,
+            load: Arc::clone(&load),
+            generation: Arc::clone(&generation),
+            is_closed: Arc::clone(&is_closed),
+        };
         Self {
             pool: builder.build_unchecked(connector),
             permits,

@@ -38,7 +38,7 @@ pub(crate) struct SignUpRequest {
     /// provider `email` an address; with provider `username` without `@`.
     #[schema(required = true, min_length = 4, max_length = 254)]
     username: Option<String>,
-    /// Instead of `username` with provider `email`.
+    /// Instead of `username`, for client libraries that call the login so.
     #[schema(required = false)]
     email: Option<String>,
     /// 1 to 100 characters.
@@ -161,7 +161,7 @@ pub(crate) struct SignInRequest {
     /// The sign-in name, case ignored.
     #[schema(required = true)]
     username: Option<String>,
-    /// Instead of `username` with provider `email`.
+    /// Instead of `username`, for client libraries that call the login so.
     #[schema(required = false)]
     email: Option<String>,
     /// The password.
@@ -178,11 +178,9 @@ impl SignInRequest {
         let provider =
             self.provider.as_deref().and_then(|word| errors.take("provider", Provider::parse(word)));
         errors.into_result()?;
-        let login = match (&self.username, &self.email) {
-            (Some(name), _) => Login::parse(name, provider),
-            (None, Some(email)) => Login::parse(email, Some(Provider::Email)),
-            (None, None) => None,
-        };
+        // Some libraries call the login `email` whatever it is.
+        let name = self.username.as_deref().or(self.email.as_deref());
+        let login = name.and_then(|name| Login::parse(name, provider));
         let password = self.password.as_deref().and_then(|password| Password::parse(password).ok());
         Ok(SignIn { login, password, device: visitor.device, origin: visitor.origin })
     }
@@ -196,7 +194,7 @@ pub(crate) struct UpdateAccountRequest {
     /// A new sign-in name, which is the new `uid`, too. What fits depends on the provider.
     #[schema(required = false, min_length = 4, max_length = 254)]
     username: Option<String>,
-    /// Instead of `username` with provider `email`.
+    /// Instead of `username`, for client libraries that call the login so.
     #[schema(required = false)]
     email: Option<String>,
     /// 1 to 100 characters.

@@ -102,6 +102,7 @@ impl TestApp {
     }
 
     /// The same with some variables set.
+    #[expect(clippy::unused_async, reason = "so that all ways to start read alike")]
     pub async fn start_with(variables: &[(&str, &str)]) -> Self {
         // Fails when it is installed already, which is fine.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());

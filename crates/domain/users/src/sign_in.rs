@@ -22,15 +22,19 @@ impl UserService {
     /// against the account and against the address; successful ones against neither.
     pub async fn sign_in(&self, command: SignIn) -> Result<(Account, SessionKeys), UserError> {
         let address = command.origin.throttle_key();
-        let account_key = command.login.as_ref().map_or(String::new(), |login| login.name.clone());
         let throttle = &self.ports.throttle;
         throttle.check(Budget::SignInFailuresOfAddress, &address)?;
-        throttle.check(Budget::SignInFailuresOfAccount, &account_key)?;
 
         let stored = match &command.login {
             Some(login) => self.ports.users.find_credentials(login).await?,
             None => None,
         };
+        // One key for an account, whichever of its names is typed; unknown names are counted just the same.
+        let account_key = match (&stored, &command.login) {
+            (Some(credentials), _) => credentials.user.to_string(),
+            (None, login) => login.as_ref().map_or(String::new(), |login| login.name.clone()),
+        };
+        throttle.check(Budget::SignInFailuresOfAccount, &account_key)?;
         let stored = stored.filter(|credentials| credentials.is_active);
         let hash = stored.as_ref().and_then(|credentials| credentials.password_hash.clone());
         let fits = match command.password {
@@ -115,10 +119,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_throttled_account_or_address_is_not_looked_up() {
+    async fn no_password_is_checked_for_a_throttled_account_or_address() {
         for budget in [Budget::SignInFailuresOfAccount, Budget::SignInFailuresOfAddress] {
-            let refused =
-                Fixture::with_used_up(budget).service().sign_in(command()).await.expect_err("throttled");
+            let mut fixture = Fixture::with_used_up(budget);
+            fixture.users.expect_find_credentials().returning(|_| Ok(stored(true)));
+            let refused = fixture.service().sign_in(command()).await.expect_err("throttled");
             assert!(matches!(refused, UserError::Throttled(wait) if wait.seconds == 30));
         }
     }

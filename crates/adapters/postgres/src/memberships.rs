@@ -297,22 +297,38 @@ fn find_by_external_id(
     let Some(external_id) = &membership.external_id else {
         return Ok(None);
     };
-    let found: Option<(Uuid, Option<Uuid>, String)> = memberships::table
+    let same = memberships::table
         .filter(memberships::organization_id.eq(membership.organization.uuid()))
-        .filter(memberships::external_id.eq(external_id.as_str()))
-        .select((memberships::id, memberships::user_id, memberships::status))
-        .for_update()
-        .first(connection)
-        .optional()?;
-    let Some((id, Some(user), status)) = found else { return Ok(found) };
-    let kept: Option<Uuid> = users::table
-        .find(user)
-        .filter(users::deleted_at.is_null())
-        .select(users::id)
-        .for_share()
-        .first(connection)
-        .optional()?;
-    Ok(Some((id, kept, status)))
+        .filter(memberships::external_id.eq(external_id.as_str()));
+    // The user is locked before the membership, as deleting an account does, so that the two never wait for each other.
+    let user: Option<Option<Uuid>> = same.select(memberships::user_id).first(connection).optional()?;
+    let kept: Option<Uuid> = match user.flatten() {
+        Some(user) => users::table
+            .find(user)
+            .filter(users::deleted_at.is_null())
+            .select(users::id)
+            .for_share()
+            .first(connection)
+            .optional()?,
+        None => None,
+    };
+    let found: Option<(Uuid, String)> =
+        same.select((memberships::id, memberships::status)).for_update().first(connection).optional()?;
+    Ok(found.map(|(id, status)| (id, kept, status)))
+}
+
+/// Takes back the pending invitations of a membership.
+fn revoke_invitations(connection: &mut PgConnection, membership: &Membership) -> QueryResult<()> {
+    let at = membership.updated_at;
+    let pending = invitations::membership_id.eq(membership.id.uuid()).and(invitations::status.eq("pending"));
+    diesel::update(invitations::table.filter(pending))
+        .set((
+            invitations::status.eq("revoked"),
+            invitations::revoked_at.eq(at),
+            invitations::updated_at.eq(at),
+        ))
+        .execute(connection)
+        .map(drop)
 }
 
 fn add(connection: &mut PgConnection, new: NewMembership) -> Outcome<Added> {
@@ -338,6 +354,7 @@ fn add(connection: &mut PgConnection, new: NewMembership) -> Outcome<Added> {
                 .set(roster_values!(membership))
                 .execute(connection)?;
             leave_other_teams(connection, &membership)?;
+            revoke_invitations(connection, &membership)?;
         }
         None => insert_membership(connection, &membership)?,
     }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use diesel::Connection;
 use diesel::migration::Migration;
 use diesel::pg::{Pg, PgConnection};
@@ -36,9 +38,28 @@ pub enum SchemaState {
 /// Applies the steps that are missing. Gives their names.
 pub fn migrate(url: &str) -> Result<Vec<String>, MigrationError> {
     let mut connection = PgConnection::establish(url)?;
-    diesel::sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(&mut connection).map_err(boxed)?;
+    wait_for_turn(&mut connection)?;
     let applied = connection.run_pending_migrations(MIGRATIONS).map_err(MigrationError::Failed)?;
     Ok(applied.iter().map(ToString::to_string).collect())
+}
+
+/// Takes the lock. Asks again and again instead of waiting inside a statement: an index that is built concurrently waits
+/// for every statement that is under way, and so would wait for the one that waits for it.
+fn wait_for_turn(connection: &mut PgConnection) -> Result<(), MigrationError> {
+    let ask = format!("SELECT pg_try_advisory_lock({LOCK}) AS taken");
+    loop {
+        let turn: Turn = diesel::sql_query(&ask).get_result(connection).map_err(boxed)?;
+        if turn.taken {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[derive(QueryableByName)]
+struct Turn {
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    taken: bool,
 }
 
 /// Compares the schemas.

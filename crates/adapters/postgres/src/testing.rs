@@ -38,7 +38,7 @@ impl TestDatabase {
         );
         let mut admin = connect(&admin_url);
         let template = template(&mut admin, &admin_url);
-        let name = format!("test_{}", Uuid::now_v7().simple());
+        let name = new_name();
         execute(&mut admin, &format!("CREATE DATABASE {name} TEMPLATE {template}"));
         let url = with_database(&admin_url, &name);
         Self { name, admin_url, url }
@@ -52,7 +52,7 @@ impl TestDatabase {
     pub fn create_empty() -> Self {
         let admin_url =
             std::env::var("TEST_DATABASE_URL").expect("TEST_DATABASE_URL must name a PostgreSQL server");
-        let name = format!("test_{}", Uuid::now_v7().simple());
+        let name = new_name();
         execute(&mut connect(&admin_url), &format!("CREATE DATABASE {name}"));
         let url = with_database(&admin_url, &name);
         Self { name, admin_url, url }
@@ -159,6 +159,11 @@ impl Drop for TestDatabase {
             drop(diesel::sql_query(sql).execute(&mut admin));
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the name of a database means nothing to the domain")]
+fn new_name() -> String {
+    format!("test_{}", Uuid::now_v7().simple())
 }
 
 fn connect(url: &str) -> PgConnection {

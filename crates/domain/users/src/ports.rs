@@ -72,7 +72,7 @@ pub trait UserRepository: Send + Sync {
     /// Credentials of a known user.
     async fn find_credentials_by_id(&self, user: UserId) -> Result<Option<StoredCredentials>, UserError>;
 
-    /// Whether any user, active or not, has this name, case ignored.
+    /// Whether any user, active or not, has this name, or keeps it as address, case ignored.
     async fn exists_username(&self, username: &Username) -> Result<bool, UserError>;
 
     /// Whether the code belongs to an invitation that is pending and not expired at `now`.
@@ -115,7 +115,8 @@ pub trait UserRepository: Send + Sync {
     async fn update_password(&self, update: PasswordUpdate) -> Result<Account, UserError>;
 
     /// One atomic fact: marks the user deleted, ends all sessions and reset links and deactivates all memberships. Fails
-    /// with [`UserError::LastOrgAdmin`], writing nothing, if an organization would be left without an active admin.
+    /// with [`UserError::LastOrgAdmin`], writing nothing, if an organization would be left without an active admin, and with
+    /// [`UserError::NotSignedIn`] if the user is gone already.
     async fn delete(&self, id: UserId, at: DateTime<Utc>) -> Result<(), UserError>;
 
     /// Erases the personal fields of all users deleted before `deleted_before`: tombstones replace them, the rows stay.
@@ -132,7 +133,8 @@ pub trait SessionRepository: Send + Sync {
     async fn find(&self, client: &ClientId) -> Result<Option<(Session, Account)>, UserError>;
 
     /// One atomic fact: adds the session, notes the sign-in time, and removes the user's longest unused other sessions
-    /// until at most `limit` are left. Never removes the one just made.
+    /// until at most `limit` are left. Never removes the one just made. Fails with [`UserError::InvalidCredentials`] if the
+    /// user was locked or deleted meanwhile.
     async fn open(&self, session: Session, limit: u32) -> Result<Account, UserError>;
 
     /// Notes a use and a new end. Never moves the end back.

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use adapter_postgres::testing::TestDatabase;
-use reqwest::{Client, Response};
+use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 /// Nobody listens there.
@@ -508,6 +508,8 @@ async fn a_server_that_is_told_to_stop_finishes_what_is_under_way() {
     }
 }
 
+type Session = Vec<(&'static str, String)>;
+
 /// Collects what must never be logged.
 #[derive(Default)]
 struct Secrets(Vec<String>);
@@ -520,7 +522,7 @@ impl Secrets {
     }
 
     /// The three headers of a session.
-    fn session(&mut self, answer: &Response) -> Vec<(&'static str, String)> {
+    fn session(&mut self, answer: &Response) -> Session {
         assert!(answer.status().is_success(), "{answer:?}");
         let header = |name: &str| answer.headers()[name].to_str().expect("text").to_owned();
         self.keep(&header("access-token"));
@@ -548,136 +550,192 @@ async fn mailed_token(folder: &std::path::Path) -> String {
     }
 }
 
+/// A server that is told many secrets.
+struct Told {
+    secrets: Secrets,
+    database: TestDatabase,
+    place: Place,
+    server: Serving,
+    client: Client,
+    api: String,
+}
+
+fn signed(mut request: RequestBuilder, session: &Session) -> RequestBuilder {
+    for (name, value) in session {
+        request = request.header(*name, value);
+    }
+    request
+}
+
+async fn status(request: RequestBuilder) -> u16 {
+    request.send().await.expect("an answer").status().as_u16()
+}
+
+impl Told {
+    fn start() -> Self {
+        let database = TestDatabase::create();
+        let mut secrets = Secrets::default();
+        let place = Place::on(&database).with(&[
+            ("LOG_FILTER", "debug,api=trace"),
+            ("MAIL_FOLDER", "mail"),
+            ("METRICS_TOKEN", &secrets.keep("metrics-token-1")),
+            ("AUTH_REDIRECT_ALLOWLIST", "https://app.example.org/reset"),
+            ("DATABASE_ACQUIRE_TIMEOUT_SECONDS", "1"),
+        ]);
+        let database_password = url::Url::parse(database.url()).expect("a URL").password().map(str::to_owned);
+        if let Some(password) = database_password.filter(|password| password.len() >= 6) {
+            secrets.keep(&password);
+        }
+        let admin = ["create-admin", "--username", "first-admin", "--password-stdin"];
+        assert_eq!(place.run_with(&admin, &secrets.keep("first-admin-password-1")).code, Some(0));
+        let server = place.serve(&[]);
+        let api = format!("{}/api/v1", server.origin);
+        Self { secrets, database, place, server, client: client(), api }
+    }
+
+    fn post(&self, path: &str) -> RequestBuilder {
+        self.client.post(format!("{}{path}", self.api))
+    }
+
+    fn get(&self, path: &str) -> RequestBuilder {
+        self.client.get(format!("{}{path}", self.api))
+    }
+
+    /// Right, wrong, in the query, and what cannot be read.
+    async fn sign_ins(&mut self) -> Session {
+        let right = sign_in(&self.client, &self.server, "first-admin", "first-admin-password-1").await;
+        let staff = self.secrets.session(&right);
+        let wrong = self.secrets.keep("wrong-password-2");
+        for username in ["first-admin", "nobody-here"] {
+            assert_eq!(sign_in(&self.client, &self.server, username, &wrong).await.status(), 401);
+        }
+        let in_query = self.secrets.keep("query-password-3");
+        let path = format!("/auth/sign_in?username=first-admin&password={in_query}");
+        assert_eq!(status(self.post(&path)).await, 401);
+        assert_eq!(status(self.get(&format!("/nothing?password={in_query}"))).await, 404);
+        for (body, expected) in [
+            (format!("{{\"password\":\"{}", self.secrets.keep("broken-password-4")), 400),
+            (format!("{{\"password\":{{\"a\":\"{}\"}}}}", self.secrets.keep("nested-password-5")), 422),
+            (format!("{{\"password\":[\"{}\"]}}", self.secrets.keep("listed-password-6")), 422),
+            (format!("\"{}\"", self.secrets.keep("bare-password-7")), 400),
+        ] {
+            let request = self.post("/auth/sign_in").header("content-type", "application/json");
+            assert_eq!(status(request.body(body.clone())).await, expected, "{body}");
+        }
+        staff
+    }
+
+    /// Invite codes in bodies and paths.
+    async fn codes(&mut self, staff: &Session) -> [String; 2] {
+        let request = signed(self.post("/worklete_admin/organizations"), staff);
+        let answer = request.json(&json!({ "name": "Harbor" })).send().await.expect("an answer");
+        let organization: Value = answer.json().await.expect("JSON");
+        let roster = format!("/organizations/{}/memberships", organization["id"].as_str().expect("an id"));
+        let mut codes = [String::new(), String::new()];
+        for code in &mut codes {
+            let body = json!({ "first_name": "Demo", "last_name": "Learner" });
+            let answer = signed(self.post(&roster), staff).json(&body).send().await.expect("an answer");
+            let membership: Value = answer.json().await.expect("JSON");
+            *code = self.secrets.keep(membership["invite_code"].as_str().expect("a code"));
+        }
+        let lower = self.secrets.keep(&codes[0].to_lowercase());
+        for (path, expected) in [
+            (format!("/invitations/{}", codes[0]), 200),
+            (format!("/invitations/{lower}"), 200),
+            (format!("/invitations/{lower}/nothing"), 404),
+            (format!("/invitations/{lower}/accept"), 405),
+            (format!("/nothing?invite_code={lower}"), 404),
+        ] {
+            assert_eq!(status(self.get(&path)).await, expected, "{path}");
+        }
+        codes
+    }
+
+    fn sign_up(&self, username: &str, code: &str) -> RequestBuilder {
+        self.post("/auth").json(&json!({
+            "username": username, "first_name": "Demo", "last_name": "Learner", "password": "learner-password-8",
+            "invite_code": code
+        }))
+    }
+
+    /// Taken, wrong, right, and as a form.
+    async fn sign_ups(&mut self, codes: &[String; 2]) -> Session {
+        self.secrets.keep("learner-password-8");
+        assert_eq!(status(self.sign_up("first-admin", &codes[0])).await, 422);
+        assert_eq!(status(self.sign_up("learner@example.org", "ZZZZZZ")).await, 404);
+        let learner = self.sign_up("learner@example.org", &codes[0]).send().await.expect("an answer");
+        let form = [
+            ("username", "second-learner"),
+            ("first_name", "Demo"),
+            ("last_name", "Learner"),
+            ("password", &self.secrets.keep("form-password-9")),
+            ("invite_code", &codes[1]),
+        ];
+        let second = self.post("/auth").form(&form).send().await.expect("an answer");
+        self.secrets.session(&second);
+        self.secrets.session(&learner)
+    }
+
+    /// Good ones and bad ones.
+    async fn bearers(&mut self) {
+        for bad in ["garbage-bearer-10", "eyJhY2Nlc3MtdG9rZW4iOiJnYXJiYWdlLTExIn0="] {
+            let request = self.get("/auth/validate_token");
+            assert_eq!(status(request.bearer_auth(self.secrets.keep(bad))).await, 401);
+        }
+        let wrong = self.secrets.keep("wrong-metrics-token-12");
+        for (token, expected) in [(wrong.as_str(), 401), ("metrics-token-1", 200)] {
+            let request = self.client.get(self.server.url("/metrics"));
+            assert_eq!(status(request.bearer_auth(token)).await, expected);
+        }
+    }
+
+    /// A change by the query, and a reset; gives the password that counts in the end.
+    async fn new_passwords(&mut self, learner: &Session) -> String {
+        let changed = self.secrets.keep("changed-password-13");
+        let url = format!("{}/auth/password", self.api);
+        let query = format!("password={changed}&password_confirmation={changed}");
+        let answer = signed(self.client.put(format!("{url}?{query}")), learner).send().await;
+        self.secrets.session(&answer.expect("an answer"));
+        let body = json!({ "email": "learner@example.org", "redirect_url": "https://app.example.org/reset" });
+        assert_eq!(status(self.post("/auth/password").json(&body)).await, 200);
+        let token = mailed_token(&self.place.folder.path().join("mail")).await;
+        let unknown = self.secrets.keep("unknown-reset-token-14");
+        for (token, expected) in [(self.secrets.keep(&token), 302), (unknown, 404)] {
+            let path = format!("/auth/password/edit?reset_password_token={token}");
+            assert_eq!(status(self.get(&path)).await, expected);
+        }
+        let reset = self.secrets.keep("reset-password-15");
+        let body =
+            json!({ "password": reset, "password_confirmation": reset, "reset_password_token": token });
+        let answer = self.client.put(url).json(&body).send().await.expect("an answer");
+        self.secrets.session(&answer);
+        reset
+    }
+
+    /// The database goes away while people come.
+    async fn outage(&self, staff: &Session, password: &str, code: &str) {
+        self.database.allow_connections(false);
+        self.database.cut_connections();
+        let lost = sign_in(&self.client, &self.server, "learner@example.org", password).await;
+        assert_eq!(lost.status(), 503);
+        assert_eq!(status(self.sign_up("third-learner", code)).await, 503);
+        assert_eq!(status(signed(self.get("/auth/validate_token"), staff)).await, 503);
+        assert_eq!(status(self.get(&format!("/invitations/{code}"))).await, 503);
+        self.database.allow_connections(true);
+    }
+}
+
 #[tokio::test]
 async fn secrets_never_reach_the_log() {
-    let database = TestDatabase::create();
-    let mut secrets = Secrets::default();
-    let place = Place::on(&database).with(&[
-        ("LOG_FILTER", "debug,api=trace"),
-        ("MAIL_FOLDER", "mail"),
-        ("METRICS_TOKEN", &secrets.keep("metrics-token-1")),
-        ("AUTH_REDIRECT_ALLOWLIST", "https://app.example.org/reset"),
-        ("DATABASE_ACQUIRE_TIMEOUT_SECONDS", "1"),
-    ]);
-    let database_password = url::Url::parse(database.url()).expect("a URL").password().map(str::to_owned);
-    if let Some(password) = database_password.filter(|password| password.len() >= 6) {
-        secrets.keep(&password);
-    }
-    let password = secrets.keep("first-admin-password-1");
-    let admin = ["create-admin", "--username", "first-admin", "--password-stdin"];
-    assert_eq!(place.run_with(&admin, &password).code, Some(0));
-    let mut server = place.serve(&[]);
-    let client = client();
-    let api = format!("{}/api/v1", server.origin);
-    let signed = |mut request: reqwest::RequestBuilder, session: &[(&'static str, String)]| {
-        for (name, value) in session {
-            request = request.header(*name, value);
-        }
-        request
-    };
-    let status =
-        async |request: reqwest::RequestBuilder| request.send().await.expect("an answer").status().as_u16();
-
-    // Signing in: right, wrong, in the query, and what cannot be read.
-    let staff = secrets.session(&sign_in(&client, &server, "first-admin", &password).await);
-    let wrong = secrets.keep("wrong-password-2");
-    assert_eq!(sign_in(&client, &server, "first-admin", &wrong).await.status(), 401);
-    assert_eq!(sign_in(&client, &server, "nobody-here", &wrong).await.status(), 401);
-    let in_query = secrets.keep("query-password-3");
-    let url = format!("{api}/auth/sign_in?username=first-admin&password={in_query}");
-    assert_eq!(status(client.post(url)).await, 401);
-    for (body, expected) in [
-        (format!("{{\"password\":\"{}", secrets.keep("broken-password-4")), 400),
-        (format!("{{\"password\":{{\"a\":\"{}\"}}}}", secrets.keep("nested-password-5")), 422),
-        (format!("{{\"password\":[\"{}\"]}}", secrets.keep("listed-password-6")), 422),
-        (format!("\"{}\"", secrets.keep("bare-password-7")), 400),
-    ] {
-        let request = client.post(format!("{api}/auth/sign_in")).header("content-type", "application/json");
-        assert_eq!(status(request.body(body.clone())).await, expected, "{body}");
-    }
-
-    // Invite codes in paths and bodies.
-    let organization = signed(client.post(format!("{api}/worklete_admin/organizations")), &staff);
-    let organization = organization.json(&json!({ "name": "Harbor" })).send().await.expect("an answer");
-    let organization: Value = organization.json().await.expect("JSON");
-    let roster = format!("{api}/organizations/{}/memberships", organization["id"].as_str().expect("an id"));
-    let mut codes = Vec::new();
-    for _ in 0..2 {
-        let body = json!({ "first_name": "Demo", "last_name": "Learner" });
-        let answer = signed(client.post(&roster), &staff).json(&body).send().await.expect("an answer");
-        let membership: Value = answer.json().await.expect("JSON");
-        codes.push(secrets.keep(membership["invite_code"].as_str().expect("a code")));
-        secrets.keep(&codes[codes.len() - 1].to_lowercase());
-    }
-    let lower = codes[0].to_lowercase();
-    for (path, expected) in [
-        (format!("/invitations/{}", codes[0]), 200),
-        (format!("/invitations/{lower}"), 200),
-        (format!("/invitations/{lower}/nothing"), 404),
-        (format!("/invitations/{lower}/accept"), 405),
-        (format!("/nothing?invite_code={lower}&password={in_query}"), 404),
-    ] {
-        assert_eq!(status(client.get(format!("{api}{path}"))).await, expected, "{path}");
-    }
-
-    // Signing up: taken, wrong, right.
-    let new = secrets.keep("learner-password-8");
-    let sign_up = |username: &str, code: &str| {
-        let body = json!({
-            "username": username, "first_name": "Demo", "last_name": "Learner", "password": new, "invite_code": code
-        });
-        client.post(format!("{api}/auth")).json(&body)
-    };
-    assert_eq!(status(sign_up("first-admin", &codes[0])).await, 422);
-    assert_eq!(status(sign_up("learner@example.org", "ZZZZZZ")).await, 404);
-    let learner = sign_up("learner@example.org", &codes[0]).send().await.expect("an answer");
-    let learner = secrets.session(&learner);
-    let form = [
-        ("username", "second-learner"),
-        ("first_name", "Demo"),
-        ("last_name", "Learner"),
-        ("password", &secrets.keep("form-password-9")),
-        ("invite_code", &codes[1]),
-    ];
-    let second = client.post(format!("{api}/auth")).form(&form).send().await.expect("an answer");
-    secrets.session(&second);
-
-    // Bearers, good and bad.
-    for bad in ["garbage-bearer-10", "eyJhY2Nlc3MtdG9rZW4iOiJnYXJiYWdlLTExIn0="] {
-        let request = client.get(format!("{api}/auth/validate_token"));
-        assert_eq!(status(request.bearer_auth(secrets.keep(bad))).await, 401);
-    }
-    let metrics = client.get(server.url("/metrics"));
-    assert_eq!(status(metrics.bearer_auth(secrets.keep("wrong-metrics-token-12"))).await, 401);
-    assert_eq!(status(client.get(server.url("/metrics")).bearer_auth("metrics-token-1")).await, 200);
-
-    // Changing a password in the query, and resetting one.
-    let changed = secrets.keep("changed-password-13");
-    let query = format!("password={changed}&password_confirmation={changed}");
-    let request = signed(client.put(format!("{api}/auth/password?{query}")), &learner);
-    secrets.session(&request.send().await.expect("an answer"));
-    let body = json!({ "email": "learner@example.org", "redirect_url": "https://app.example.org/reset" });
-    assert_eq!(status(client.post(format!("{api}/auth/password")).json(&body)).await, 200);
-    let token = mailed_token(&place.folder.path().join("mail")).await;
-    let token = secrets.keep(&token);
-    let edit = format!("{api}/auth/password/edit?reset_password_token=");
-    assert_eq!(status(client.get(format!("{edit}{token}"))).await, 302);
-    assert_eq!(status(client.get(format!("{edit}{}", secrets.keep("unknown-reset-token-14")))).await, 404);
-    let reset = secrets.keep("reset-password-15");
-    let body = json!({ "password": reset, "password_confirmation": reset, "reset_password_token": token });
-    let answer = client.put(format!("{api}/auth/password")).json(&body).send().await.expect("an answer");
-    secrets.session(&answer);
-
-    // The database goes away while somebody signs in.
-    database.allow_connections(false);
-    database.cut_connections();
-    assert_eq!(sign_in(&client, &server, "learner@example.org", &reset).await.status(), 503);
-    assert_eq!(status(sign_up("third-learner", &codes[0])).await, 503);
-    assert_eq!(status(signed(client.get(format!("{api}/auth/validate_token")), &staff)).await, 503);
-    database.allow_connections(true);
-
-    server.signal("TERM");
-    let (_, output) = server.ended();
+    let mut told = Told::start();
+    let staff = told.sign_ins().await;
+    let codes = told.codes(&staff).await;
+    let learner = told.sign_ups(&codes).await;
+    told.bearers().await;
+    let password = told.new_passwords(&learner).await;
+    told.outage(&staff, &password, &codes[0]).await;
+    told.server.signal("TERM");
+    let (_, output) = told.server.ended();
     for line in output.lines() {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
         assert!(line["level"].is_string() && line["timestamp"].is_string(), "{line}");
@@ -691,7 +749,7 @@ async fn secrets_never_reach_the_log() {
     ] {
         assert!(output.contains(expected), "{expected} in {output}");
     }
-    for secret in &secrets.0 {
+    for secret in &told.secrets.0 {
         let leak = output.lines().find(|line| line.contains(secret.as_str()));
         assert_eq!(leak, None, "{secret} is in the log");
     }

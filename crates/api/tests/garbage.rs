@@ -14,7 +14,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::{Map, Value};
 
-const REQUESTS: usize = 3000;
+const REQUESTS: usize = 2000;
 const AT_ONCE: usize = 16;
 
 /// Budgets that hide nothing.

@@ -121,6 +121,7 @@ async fn names_are_found_in_any_case_by_username_or_address() {
         (json!({ "username": " aNN.lEE " }), "Ann.Lee"),
         (json!({ "username": "ann.lee", "provider": "username" }), "Ann.Lee"),
         (json!({ "username": "ann.lee", "email": "ann@example.org" }), "Ann.Lee"),
+        (json!({ "email": "ann.lee" }), "Ann.Lee"),
         (json!({ "email": " ANN@example.org " }), "ann@example.org"),
         (json!({ "username": "ann@EXAMPLE.org" }), "ann@example.org"),
         (json!({ "username": "ann@example.org", "provider": "email" }), "ann@example.org"),
@@ -163,7 +164,7 @@ async fn why_a_sign_in_fails_is_never_told() {
         json!({}),
         json!({ "username": "annlee", "password": PASSWORD, "provider": "email" }),
         json!({ "username": "ann@example.org", "password": PASSWORD, "provider": "username" }),
-        json!({ "email": "annlee", "password": PASSWORD }),
+        json!({ "email": "annlee", "password": PASSWORD, "provider": "email" }),
     ] {
         let answer = try_in(&app, body.clone()).await;
         assert_eq!(answer.status, 401, "{body}");

@@ -416,14 +416,14 @@ pub(crate) struct AuthErrorDocument {
 mod tests {
     use super::*;
 
-    fn style(method: Method, path: &str) -> Style {
-        Style::of(&method, path)
+    fn style(method: &Method, path: &str) -> Style {
+        Style::of(method, path)
     }
 
     #[test]
     fn the_auth_routes_keep_the_statuses_and_shapes_of_the_client_libraries() {
         let fields = || ApiError::invalid(FieldErrors::of("invite_code", "blank", "can't be blank"));
-        let sign_up = style(Method::POST, "/api/v1/auth");
+        let sign_up = style(&Method::POST, "/api/v1/auth");
         assert_eq!(fields().status(sign_up), StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(
             fields().body(sign_up, "r"),
@@ -434,7 +434,7 @@ mod tests {
                 "request_id": "r",
             })
         );
-        let elsewhere = style(Method::POST, "/api/v1/worklete_admin/organizations");
+        let elsewhere = style(&Method::POST, "/api/v1/worklete_admin/organizations");
         assert_eq!(fields().status(elsewhere), StatusCode::BAD_REQUEST);
         assert_eq!(fields().body(elsewhere, "r")["fields"], json!({ "invite_code": ["blank"] }));
     }
@@ -452,7 +452,7 @@ mod tests {
             (Method::PUT, "/api/v1/auth/password", 401),
             (Method::GET, "/api/v1/teams", 401),
         ] {
-            assert_eq!(error().status(style(method.clone(), path)).as_u16(), status, "{method} {path}");
+            assert_eq!(error().status(style(&method, path)).as_u16(), status, "{method} {path}");
         }
     }
 

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use domain_courses::ports::CourseRepository;
 use domain_courses::{Course, CourseError, CourseName, Description, LanguageCode};
-use domain_kernel::{AuditEntry, CourseId, FieldProblem, OrgId};
+use domain_kernel::{AuditEntry, CourseId, OrgId};
 use uuid::Uuid;
 
 use crate::error::PgError;
@@ -38,23 +38,20 @@ struct CourseRow {
     updated_at: DateTime<Utc>,
 }
 
-impl TryFrom<CourseRow> for Course {
-    type Error = FieldProblem;
-
-    fn try_from(row: CourseRow) -> Result<Self, FieldProblem> {
-        let languages = row.language_codes.iter().flatten();
-        Ok(Self {
+impl From<CourseRow> for Course {
+    fn from(row: CourseRow) -> Self {
+        Self {
             id: CourseId::new(row.id),
             organization: row.organization_id.map(OrgId::new),
-            name: CourseName::parse(&row.name)?,
-            description: row.description.as_deref().map(Description::parse).transpose()?,
+            name: CourseName::from_stored(row.name),
+            description: row.description.map(Description::from_stored),
             basics: row.basics,
             position: row.position,
-            language_codes: languages.map(|code| LanguageCode::parse(code)).collect::<Result<_, _>>()?,
+            language_codes: row.language_codes.into_iter().flatten().map(LanguageCode::from_stored).collect(),
             archived_at: row.archived_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
-        })
+        }
     }
 }
 
@@ -97,8 +94,6 @@ impl CourseRepository for PgCourses {
             })
             .await
             .map_err(PgError::<CourseError>::into_storage)?;
-        row.map(Course::try_from)
-            .transpose()
-            .map_err(|problem| crate::error::unreadable("courses", &problem).into())
+        Ok(row.map(Course::from))
     }
 }

@@ -116,11 +116,11 @@ impl TryFrom<UserRow> for User {
         let provider = Provider::parse(&row.provider)?;
         Ok(Self {
             id: UserId::new(row.id),
-            username: Username::parse(&row.username, provider)?,
+            username: Username::from_stored(row.username),
             provider,
-            email: row.email.as_deref().map(EmailAddress::parse).transpose()?,
-            first_name: PersonName::parse(&row.first_name)?,
-            last_name: PersonName::parse(&row.last_name)?,
+            email: row.email.map(EmailAddress::from_stored),
+            first_name: PersonName::from_stored(row.first_name),
+            last_name: PersonName::from_stored(row.last_name),
             staff_role: row.staff_role.as_deref().and_then(StaffRole::parse),
             language: row.language,
             must_change_password: row.must_change_password,

@@ -11,6 +11,11 @@ impl CourseName {
         parse_text(raw, TextRule { min: 1, max: 200 }).map(Self)
     }
 
+    /// Reads back what was good when it was stored: the rules may have become stricter since.
+    pub fn from_stored(name: String) -> Self {
+        Self(name)
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -43,6 +48,11 @@ impl Description {
         Ok(Self(text.to_owned()))
     }
 
+    /// Reads back what was good when it was stored: the rules may have become stricter since.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -63,6 +73,11 @@ impl LanguageCode {
             code: "invalid",
             message: "must be a language code of two letters (ISO 639-1)".into(),
         })
+    }
+
+    /// Reads back what was good when it was stored: the rules may have become stricter since.
+    pub fn from_stored(code: String) -> Self {
+        Self(code)
     }
 
     /// The two letters.

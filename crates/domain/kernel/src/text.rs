@@ -44,6 +44,11 @@ impl PersonName {
         parse_text(raw, TextRule { min: 1, max: 100 }).map(Self)
     }
 
+    /// Reads back what was good when it was stored: the rules may have become stricter since.
+    pub fn from_stored(name: String) -> Self {
+        Self(name)
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -84,6 +89,11 @@ impl EmailAddress {
             return Err(invalid());
         }
         Ok(Self(address))
+    }
+
+    /// Reads back what was good when it was stored: the rules may have become stricter since.
+    pub fn from_stored(address: String) -> Self {
+        Self(address)
     }
 
     /// The address in lower case.

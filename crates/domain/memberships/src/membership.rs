@@ -16,6 +16,11 @@ impl ExternalId {
         parse_text(raw, TextRule { min: 1, max: 100 }).map(Self)
     }
 
+    /// Reads back what was good when it was stored: the rules may have become stricter since.
+    pub fn from_stored(id: String) -> Self {
+        Self(id)
+    }
+
     /// The number.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -30,6 +35,11 @@ impl JobTitle {
     /// Parses what a roster holds.
     pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
         parse_text(raw, TextRule { min: 1, max: 100 }).map(Self)
+    }
+
+    /// Reads back what was good when it was stored: the rules may have become stricter since.
+    pub fn from_stored(title: String) -> Self {
+        Self(title)
     }
 
     /// The title.

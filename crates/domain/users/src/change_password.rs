@@ -1,4 +1,4 @@
-use domain_kernel::{FieldErrors, SessionId, UserId};
+use domain_kernel::{Budget, FieldErrors, SessionId, UserId};
 
 use crate::ports::{PasswordGround, PasswordUpdate};
 use crate::{Account, Password, UserError, UserService};
@@ -37,19 +37,26 @@ impl UserService {
         Ok(PasswordUpdate { user, password_hash, at: self.now(), ground })
     }
 
-    /// Fails, naming `current_password`, unless it is the user's.
+    /// Fails, naming `current_password`, unless it is the user's. Wrong ones count like failed sign-ins, so that a session
+    /// that was left open is no way to find out the password.
     pub(crate) async fn check_current_password(
         &self,
         user: UserId,
         current: Option<Password>,
     ) -> Result<(), UserError> {
+        let (throttle, key) = (&self.ports.throttle, user.to_string());
+        throttle.check(Budget::SignInFailuresOfAccount, &key)?;
         let stored = self.ports.users.find_credentials_by_id(user).await?;
         let hash = stored.and_then(|credentials| credentials.password_hash);
         let fits = match current {
             Some(password) => self.ports.hasher.verify(password, hash).await?,
             None => false,
         };
-        if fits { Ok(()) } else { Err(FieldErrors::of("current_password", "invalid", "is invalid").into()) }
+        if fits {
+            return Ok(());
+        }
+        throttle.record(Budget::SignInFailuresOfAccount, &key)?;
+        Err(FieldErrors::of("current_password", "invalid", "is invalid").into())
     }
 }
 
@@ -82,8 +89,10 @@ mod tests {
             fixture.users.expect_find_credentials_by_id().return_once(|_| Ok(None));
             fixture.hasher.expect_verify().returning(|_, _| Ok(false));
             let command = ChangePassword { current_password: Some(current), ..command() };
+            let throttle = fixture.throttle.clone();
             let refused = fixture.service().change_password(command).await;
             assert!(matches!(refused, Err(UserError::Invalid(_))));
+            assert_eq!(throttle.recorded.lock().expect("lock").len(), 1, "counted like a failed sign-in");
         }
     }
 }

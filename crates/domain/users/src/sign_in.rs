@@ -75,15 +75,15 @@ mod tests {
         }
     }
 
-    fn stored(is_active: bool) -> Option<StoredCredentials> {
+    fn stored(is_active: bool) -> StoredCredentials {
         let user: UserId = a_user().id;
-        Some(StoredCredentials { user, password_hash: Some(PasswordHash::new("hash".into())), is_active })
+        StoredCredentials { user, password_hash: Some(PasswordHash::new("hash".into())), is_active }
     }
 
     #[tokio::test]
     async fn the_right_password_opens_a_session_and_clears_the_failures() {
         let mut fixture = Fixture::default();
-        fixture.users.expect_find_credentials().return_once(|_| Ok(stored(true)));
+        fixture.users.expect_find_credentials().return_once(|_| Ok(Some(stored(true))));
         fixture.hasher.expect_verify().withf(|_, hash| hash.is_some()).return_once(|_, _| Ok(true));
         fixture
             .sessions
@@ -99,7 +99,7 @@ mod tests {
 
     #[tokio::test]
     async fn unknown_wrong_and_locked_cost_the_same_hash_and_say_the_same() {
-        for (found, fits) in [(None, false), (stored(true), false), (stored(false), false)] {
+        for (found, fits) in [(None, false), (Some(stored(true)), false), (Some(stored(false)), false)] {
             let mut fixture = Fixture::default();
             fixture.users.expect_find_credentials().return_once(move |_| Ok(found));
             fixture.hasher.expect_verify().times(1).return_once(move |_, _| Ok(fits));
@@ -113,7 +113,7 @@ mod tests {
     #[tokio::test]
     async fn a_locked_account_is_checked_against_no_hash() {
         let mut fixture = Fixture::default();
-        fixture.users.expect_find_credentials().return_once(|_| Ok(stored(false)));
+        fixture.users.expect_find_credentials().return_once(|_| Ok(Some(stored(false))));
         fixture.hasher.expect_verify().withf(|_, hash| hash.is_none()).return_once(|_, _| Ok(false));
         assert!(fixture.service().sign_in(command()).await.is_err());
     }
@@ -122,7 +122,7 @@ mod tests {
     async fn no_password_is_checked_for_a_throttled_account_or_address() {
         for budget in [Budget::SignInFailuresOfAccount, Budget::SignInFailuresOfAddress] {
             let mut fixture = Fixture::with_used_up(budget);
-            fixture.users.expect_find_credentials().returning(|_| Ok(stored(true)));
+            fixture.users.expect_find_credentials().returning(|_| Ok(Some(stored(true))));
             let refused = fixture.service().sign_in(command()).await.expect_err("throttled");
             assert!(matches!(refused, UserError::Throttled(wait) if wait.seconds == 30));
         }

@@ -77,6 +77,11 @@ impl Username {
         Ok(Self(name.to_owned()))
     }
 
+    /// Reads back what was good when it was stored: the rules may have become stricter since.
+    pub fn from_stored(name: String) -> Self {
+        Self(name)
+    }
+
     /// The name as the person chose it.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -4,6 +4,7 @@ use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use serde::Serialize;
+use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
 use crate::compose::Runtime;
@@ -74,7 +75,8 @@ pub(crate) async fn readyz(runtime: Data<Runtime>) -> HttpResponse {
 pub(crate) async fn metrics(request: HttpRequest, runtime: Data<Runtime>) -> ApiResult<HttpResponse> {
     if let Some(token) = &runtime.metrics_token {
         let sent = request.headers().get(AUTHORIZATION).map(actix_web::http::header::HeaderValue::as_bytes);
-        if sent != Some(format!("Bearer {token}").as_bytes()) {
+        let is_right = |sent: &[u8]| bool::from(sent.ct_eq(format!("Bearer {token}").as_bytes()));
+        if !sent.is_some_and(is_right) {
             return Err(ApiError::unauthenticated("The metrics token is missing or wrong."));
         }
     }

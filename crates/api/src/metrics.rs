@@ -1,7 +1,7 @@
 //! Numbers for Prometheus.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use adapter_postgres::PoolLoad;
@@ -44,7 +44,7 @@ struct Gauges {
     pool_waiting: Gauge,
     hashing_running: Gauge,
     hashing_waiting: Gauge,
-    statements: Gauge<u64, AtomicU64>,
+    statements: Counter<u64, AtomicU64>,
 }
 
 impl Metrics {
@@ -78,7 +78,7 @@ impl Metrics {
         self.gauges.pool_waiting.set(whole(self.pool.waiting()));
         self.gauges.hashing_running.set(whole(self.hashing.running()));
         self.gauges.hashing_waiting.set(whole(self.hashing.waiting()));
-        self.gauges.statements.set(self.pool.statements());
+        self.gauges.statements.inner().store(self.pool.statements(), Ordering::Relaxed);
         let mut text = String::new();
         // Writing to a string does not fail; if it did, no numbers are the honest answer.
         encode(&mut text, &self.registry).map(|()| text).unwrap_or_default()

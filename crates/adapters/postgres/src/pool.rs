@@ -248,6 +248,7 @@ impl Pg {
     {
         // Waiting happens here, asynchronously, and not on a blocking thread: there are many requests and few threads.
         let waiting = Counted::new(&self.load.waiting);
+        let deadline = Instant::now() + self.acquire_timeout;
         let permit =
             tokio::time::timeout(self.acquire_timeout, Arc::clone(&self.permits).acquire_owned()).await;
         let Ok(Ok(permit)) = permit else {
@@ -258,7 +259,7 @@ impl Pg {
         let blocking = tokio::task::spawn_blocking(move || {
             // Moved here so that it is held until the work is done, even if the request has given up.
             let _permit = permit;
-            this.run_blocking(work)
+            this.run_blocking(deadline, work)
         });
         match tokio::time::timeout(self.acquire_timeout + self.answer_timeout, blocking).await {
             Ok(Ok(result)) => result,
@@ -272,9 +273,10 @@ impl Pg {
 
     fn run_blocking<T, E>(
         &self,
+        deadline: Instant,
         work: impl FnOnce(&mut PgConnection) -> Result<T, PgError<E>>,
     ) -> Result<T, PgError<E>> {
-        let mut tracked = self.check_out()?;
+        let mut tracked = self.check_out(deadline)?;
         let _in_use = Counted::new(&self.load.in_use);
         tracked.suspect = true;
         let result = work(&mut tracked.connection);
@@ -295,9 +297,10 @@ impl Pg {
     }
 
     /// A connection that was made after the last time the server was lost.
-    fn check_out<E>(&self) -> Result<r2d2::PooledConnection<Connector>, PgError<E>> {
+    fn check_out<E>(&self, deadline: Instant) -> Result<r2d2::PooledConnection<Connector>, PgError<E>> {
         loop {
-            let mut tracked = self.pool.get().map_err(|_| Away::Unreachable)?;
+            let time_left = deadline.saturating_duration_since(Instant::now());
+            let mut tracked = self.pool.get_timeout(time_left).map_err(|_| Away::Unreachable)?;
             if tracked.generation >= self.generation.load(Ordering::Acquire) {
                 return Ok(tracked);
             }

@@ -80,6 +80,7 @@ impl Composition {
         let throttle: Arc<dyn Throttle> =
             Arc::new(WindowThrottle::new(config.throttle.clone(), Arc::clone(&clock)));
         let users = Arc::new(PgUsers::new(pg.clone()));
+        let teams = PgTeams::new(pg.clone());
         let hashing = hasher.load();
         let ports = UserPorts {
             users: users.clone(),
@@ -99,7 +100,12 @@ impl Composition {
                 Arc::clone(&clock),
                 Arc::clone(&ids),
             ),
-            teams: TeamService::new(Arc::new(PgTeams::new(pg.clone())), Arc::clone(&clock), Arc::clone(&ids)),
+            teams: TeamService {
+                teams: Arc::new(teams.clone()),
+                queries: Arc::new(teams),
+                clock: Arc::clone(&clock),
+                ids: Arc::clone(&ids),
+            },
             courses: CourseService::new(
                 Arc::new(PgCourses::new(pg.clone())),
                 Arc::clone(&clock),

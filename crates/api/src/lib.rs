@@ -17,6 +17,7 @@ mod limits;
 mod maintenance;
 mod metrics;
 pub mod openapi;
+mod paging;
 mod routes;
 mod seed;
 pub mod server;

@@ -127,10 +127,19 @@ fn complete(
         operation.security = Some(Vec::new());
     }
     let style = Style::of(&http_method(method), path);
+    let is_paged = operation.parameters.iter().flatten().any(|parameter| match parameter {
+        RefOr::T(parameter) => parameter.name == "page",
+        RefOr::Ref(_) => false,
+    });
     let responses = &mut operation.responses.responses;
     for (status, response) in responses.iter_mut() {
         let RefOr::T(response) = response else { continue };
         describe(status, response, style);
+        if status == "200" && is_paged {
+            for (name, description) in LIST_HEADERS {
+                response.headers.insert(name.into(), text_header(description));
+            }
+        }
         if status.starts_with('2') && is_api && hands_over_session(path, method, is_anonymous) {
             for (name, description) in SESSION_HEADERS {
                 response.headers.insert(name.into(), text_header(description));
@@ -160,6 +169,13 @@ fn complete(
         responses.insert(status.to_owned(), RefOr::Ref(Ref::from_response_name(name)));
     }
 }
+
+const LIST_HEADERS: [(&str, &str); 4] = [
+    ("x-total-count", "Rows of the whole list"),
+    ("x-page", "Number of this page"),
+    ("x-per-page", "Rows of a page"),
+    ("link", "The first, previous, next and last page (RFC 8288)"),
+];
 
 const SESSION_HEADERS: [(&str, &str); 5] = [
     ("access-token", "The session's secret"),

@@ -14,7 +14,13 @@ async fn reads(app: &TestApp) -> (Person, Vec<(String, String)>) {
     let course = app
         .call_as(&staff, Method::POST, "/worklete_admin/courses", Some(json!({ "name": "Lifting" })))
         .await;
-    let samples = [("/api/v1/worklete_admin/courses/{id}", id_of(&course.json))];
+    let organization = app.organization(&staff, "Harbor").await;
+    let team = app.team(&staff, &organization, "Night shift").await;
+    let samples = [
+        ("courses/{id}", format!("courses/{}", id_of(&course.json))),
+        ("{organization_id}", organization),
+        ("{team_id}", team),
+    ];
     let document = serde_json::to_value(api::openapi::document()).expect("JSON");
     let paths = document["paths"].as_object().expect("paths");
     let takes_session = |item: &Value| item["get"].is_object() && item["get"].get("security").is_none();
@@ -22,10 +28,8 @@ async fn reads(app: &TestApp) -> (Person, Vec<(String, String)>) {
         .iter()
         .filter(|(_, item)| takes_session(item))
         .map(|(path, _)| {
-            let concrete = match samples.iter().find(|(known, _)| known == path) {
-                Some((_, id)) => path.replace("{id}", id),
-                None => path.clone(),
-            };
+            let fill = |path: String, (part, value): &(&str, String)| path.replace(part, value);
+            let concrete = samples.iter().fold(path.clone(), fill);
             assert!(!concrete.contains('{'), "add a sample for {path}");
             (path.clone(), concrete)
         })

@@ -128,3 +128,158 @@ async fn org_admins_and_staff_admins_open_teams() {
         answer.problem(404, "not_found");
     }
 }
+
+/// Whether a status is what a role gets: a foreign thing is 404, a known one without the right 403.
+async fn expect_by_role(
+    app: &TestApp,
+    cast: &common::Cast,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+    expected: [u16; 8],
+) {
+    for ((role, person), status) in cast.people.iter().zip(expected) {
+        let answer = app.call_by(person.as_ref(), method.clone(), path, body.clone()).await;
+        assert_eq!(answer.status, status, "{method} {path} as {role}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_role_may_do_with_teams_what_the_table_says() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let team = format!("/teams/{}", cast.team);
+    let teams = format!("/organizations/{}/teams", cast.organization);
+    let rename = Some(json!({ "name": "Late shift" }));
+    // In the order of the cast: anonymous, outsider, gone, member, team admin, org admin, staff employee, staff admin.
+    expect_by_role(&app, &cast, Method::GET, &team, None, [401, 404, 404, 200, 200, 200, 200, 200]).await;
+    expect_by_role(&app, &cast, Method::GET, &teams, None, [401, 404, 404, 200, 200, 200, 200, 200]).await;
+    let administered = format!("{teams}/administered");
+    expect_by_role(&app, &cast, Method::GET, &administered, None, [401, 404, 404, 200, 200, 200, 200, 200])
+        .await;
+    expect_by_role(
+        &app,
+        &cast,
+        Method::PATCH,
+        &team,
+        rename.clone(),
+        [401, 404, 404, 403, 200, 200, 403, 200],
+    )
+    .await;
+    expect_by_role(&app, &cast, Method::PUT, &team, rename, [401, 404, 404, 403, 200, 200, 403, 200]).await;
+    expect_by_role(&app, &cast, Method::DELETE, &team, None, [401, 404, 404, 403, 403, 200, 403, 200]).await;
+}
+
+#[tokio::test]
+async fn a_member_of_the_organization_who_is_not_on_the_team_may_not_see_it() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let other = app.team(cast.person("org admin"), &cast.organization, "Yard").await;
+    let answer = app.call_as(cast.person("member"), Method::GET, &format!("/teams/{other}"), None).await;
+    answer.problem(403, "forbidden");
+}
+
+#[tokio::test]
+async fn a_team_counts_its_active_members_and_its_admins() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let admin = cast.person("org admin");
+    app.membership(admin, &cast.organization, json!({ "team_ids": [cast.team] })).await;
+    let team = app.call_as(admin, Method::GET, &format!("/teams/{}", cast.team), None).await;
+    let counts = (team.json["memberships_count"].as_i64(), team.json["admins_count"].as_i64());
+    assert_eq!(counts, (Some(1), Some(1)), "a pending membership does not count: {team:?}");
+}
+
+#[tokio::test]
+async fn pages_of_teams_count_from_zero_and_say_where_they_are() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let admin = cast.person("org admin");
+    for name in ["alpha", "Bravo", "charlie", "Delta"] {
+        app.team(admin, &cast.organization, name).await;
+    }
+    let path = format!("/organizations/{}/teams", cast.organization);
+    let page = app.call_as(admin, Method::GET, &format!("{path}?size=2&page=1"), None).await;
+    let names: Vec<&str> =
+        page.json.as_array().expect("a bare array").iter().filter_map(|team| team["name"].as_str()).collect();
+    assert_eq!(names, ["charlie", "Delta"], "by name, case ignored");
+    let facts = ["x-total-count", "x-page", "x-per-page"].map(|name| page.header(name));
+    assert_eq!(facts, [Some("5"), Some("1"), Some("2")]);
+    let link = page.header("link").expect("links");
+    let to = |page: u8, relation: &str| format!("</api/v1{path}?page={page}&size=2>; rel=\"{relation}\"");
+    assert_eq!(link, [to(0, "first"), to(0, "prev"), to(2, "next"), to(2, "last")].join(", "));
+
+    let first = app.call_as(admin, Method::GET, &path, None).await;
+    assert_eq!((first.header("x-page"), first.header("x-per-page")), (Some("0"), Some("25")));
+    let past = app.call_as(admin, Method::GET, &format!("{path}?page=9"), None).await;
+    assert_eq!((past.status, &past.json, past.header("x-total-count")), (200, &json!([]), Some("5")));
+    let clamped = app.call_as(admin, Method::GET, &format!("{path}?size=5000"), None).await;
+    assert_eq!(clamped.header("x-per-page"), Some("200"));
+    for query in ["page=-1", "page=x", "size=0", "page=2147483648"] {
+        let answer = app.call_as(admin, Method::GET, &format!("{path}?{query}"), None).await;
+        answer.problem(400, "validation_failed");
+    }
+}
+
+#[tokio::test]
+async fn a_lead_finds_the_teams_they_run() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let path = format!("/organizations/{}/teams/administered", cast.organization);
+    for (role, expected) in [("team admin", vec![&*cast.team]), ("member", vec![]), ("staff admin", vec![])] {
+        let answer = app.call_as(cast.person(role), Method::GET, &path, None).await;
+        let ids: Vec<&str> =
+            answer.json.as_array().expect("an array").iter().filter_map(|team| team["id"].as_str()).collect();
+        assert_eq!(ids, expected, "{role}");
+    }
+}
+
+#[tokio::test]
+async fn put_needs_a_name_and_patch_does_not() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let (lead, path) = (cast.person("team admin"), format!("/teams/{}", cast.team));
+    let before = app.audit().len();
+    let nothing = app.call_as(lead, Method::PATCH, &path, Some(json!({}))).await;
+    assert_eq!((nothing.status, nothing.json["name"].as_str()), (200, Some("Night shift")));
+    assert_eq!(app.audit().len(), before, "nothing changed");
+    let missing = app.call_as(lead, Method::PUT, &path, Some(json!({}))).await;
+    assert_eq!(missing.problem(400, "validation_failed")["fields"], json!({ "name": ["blank"] }));
+    let renamed = app.call_as(lead, Method::PUT, &path, Some(json!({ "name": "Late shift" }))).await;
+    assert_eq!((renamed.status, renamed.json["name"].as_str()), (200, Some("Late shift")));
+    let row = app.audit().pop().expect("a row");
+    assert_eq!(
+        (&row["before"], &row["after"]),
+        (&json!({ "name": "Night shift" }), &json!({ "name": "Late shift" }))
+    );
+
+    app.team(cast.person("org admin"), &cast.organization, "Yard").await;
+    let taken = app.call_as(lead, Method::PATCH, &path, Some(json!({ "name": "yard" }))).await;
+    taken.problem(409, "team_name_taken");
+    let cased = app.call_as(lead, Method::PATCH, &path, Some(json!({ "name": "LATE shift" }))).await;
+    assert_eq!(cased.status, 200, "its own name in another case");
+}
+
+#[tokio::test]
+async fn a_deleted_team_is_gone_but_can_be_deleted_again_for_thirty_days() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let (admin, path) = (cast.person("org admin"), format!("/teams/{}", cast.team));
+    let deleted = app.call_as(admin, Method::DELETE, &path, None).await;
+    assert_eq!(deleted.status, 200, "{deleted:?}");
+    assert!(deleted.json["deleted_at"].is_string() && deleted.json["admins_count"] == 0, "{deleted:?}");
+    let again = app.call_as(admin, Method::DELETE, &path, None).await;
+    assert_eq!((again.status, &again.json), (200, &deleted.json));
+    app.call_as(admin, Method::GET, &path, None).await.problem(404, "not_found");
+    app.call_as(admin, Method::PATCH, &path, Some(json!({ "name": "Yard" }))).await.problem(404, "not_found");
+    let actions: Vec<Value> = app.audit().iter().map(|row| row["action"].clone()).collect();
+    assert_eq!(actions.iter().filter(|action| **action == "team.delete").count(), 1);
+    // Its name is free again, its members are members still, and it shows in no list.
+    app.team(admin, &cast.organization, "Night shift").await;
+    let member = app.call_as(cast.person("member"), Method::GET, "/auth/validate_token", None).await;
+    assert_eq!(member.json["data"]["memberships"][0]["team_ids"], json!([]));
+
+    app.database
+        .execute("UPDATE teams SET deleted_at = now() - interval '30 days' WHERE deleted_at IS NOT NULL");
+    app.call_as(admin, Method::DELETE, &path, None).await.problem(404, "not_found");
+}

@@ -1,10 +1,16 @@
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use domain_kernel::{AuditEntry, Refusal};
-use domain_teams::ports::TeamRepository;
-use domain_teams::{Team, TeamError};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use domain_kernel::{AuditEntry, OrgId, Page, PageRequest, Refusal, TeamId};
+use domain_teams::ports::{TeamEdit, TeamQueries, TeamRepository};
+use domain_teams::{Team, TeamError, TeamName};
+use uuid::Uuid;
 
-use crate::schema::teams;
+use crate::error::PgError;
+use crate::schema::{team_admins, team_memberships, teams};
+use crate::sql::statement;
 use crate::{Pg, audit};
 
 /// Teams in PostgreSQL.
@@ -20,30 +26,183 @@ impl PgTeams {
     }
 }
 
+/// A team `t` with its counts.
+macro_rules! team_columns {
+    () => {
+        "t.id, t.organization_id, t.name, t.created_at, t.updated_at, t.deleted_at, \
+         (SELECT count(*) FROM team_memberships tm JOIN memberships m ON m.id = tm.membership_id \
+            WHERE tm.team_id = t.id AND m.status = 'active') AS memberships_count, \
+         (SELECT count(*) FROM team_admins ta WHERE ta.team_id = t.id) AS admins_count"
+    };
+}
+
+const TEAM: &str = concat!("SELECT ", team_columns!(), " FROM teams t WHERE t.id = {}");
+
+/// One row for each team of the page, or one row of nulls; each with the total. No row: no such organization.
+const TEAMS_OF_ORGANIZATION: &str = concat!(
+    "SELECT (SELECT count(*) FROM teams WHERE organization_id = o.id AND deleted_at IS NULL) AS total, page.* \
+     FROM organizations o LEFT JOIN LATERAL (SELECT ",
+    team_columns!(),
+    " FROM teams t WHERE t.organization_id = o.id AND t.deleted_at IS NULL \
+      ORDER BY lower(t.name), t.id LIMIT {} OFFSET {}) page ON true WHERE o.id = {} ORDER BY lower(page.name), page.id"
+);
+
+const TEAMS_BY_IDS: &str = concat!(
+    "SELECT whole.total, page.* \
+     FROM (SELECT count(*) AS total FROM teams WHERE id = ANY({}) AND deleted_at IS NULL) whole \
+     LEFT JOIN LATERAL (SELECT ",
+    team_columns!(),
+    " FROM teams t WHERE t.id = ANY({}) AND t.deleted_at IS NULL \
+      ORDER BY lower(t.name), t.id LIMIT {} OFFSET {}) page ON true ORDER BY lower(page.name), page.id"
+);
+
+#[derive(QueryableByName)]
+struct TeamRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    organization_id: Uuid,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = BigInt)]
+    memberships_count: i64,
+    #[diesel(sql_type = BigInt)]
+    admins_count: i64,
+    #[diesel(sql_type = Timestamptz)]
+    created_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    updated_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    deleted_at: Option<DateTime<Utc>>,
+}
+
+impl From<TeamRow> for Team {
+    fn from(row: TeamRow) -> Self {
+        Self {
+            id: TeamId::new(row.id),
+            organization: OrgId::new(row.organization_id),
+            name: TeamName::from_stored(row.name),
+            memberships_count: row.memberships_count,
+            admins_count: row.admins_count,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            deleted_at: row.deleted_at,
+        }
+    }
+}
+
+/// A row of a page: the total, and a team unless the page is empty.
+#[derive(QueryableByName)]
+struct PageRow {
+    #[diesel(sql_type = BigInt)]
+    total: i64,
+    #[diesel(embed)]
+    team: Option<TeamRow>,
+}
+
+fn read_page(rows: Vec<PageRow>) -> Page<Team> {
+    let total = rows.first().map_or(0, |row| row.total);
+    Page { items: rows.into_iter().filter_map(|row| row.team).map(Team::from).collect(), total }
+}
+
+fn named(constraint: &str) -> Option<TeamError> {
+    match constraint {
+        "teams_live_name_key" => Some(TeamError::name_taken()),
+        "teams_organization_id_fkey" => Some(Refusal::NotFound.into()),
+        _ => None,
+    }
+}
+
+fn update(connection: &mut PgConnection, id: TeamId, edit: TeamEdit) -> Result<Team, PgError<TeamError>> {
+    let locked: Option<Uuid> =
+        teams::table.find(id.uuid()).select(teams::id).for_update().first(connection).optional()?;
+    if locked.is_none() {
+        return Err(PgError::Refused(Refusal::NotFound.into()));
+    }
+    let load = |connection: &mut PgConnection| {
+        statement(TEAM).bind::<SqlUuid, _>(id.uuid()).get_result::<TeamRow>(connection).map(Team::from)
+    };
+    let mut team = load(connection)?;
+    let was_live = team.is_live();
+    let Some(audit) = edit(&mut team).map_err(PgError::Refused)? else { return Ok(team) };
+    diesel::update(teams::table.find(id.uuid()))
+        .set((
+            teams::name.eq(team.name.as_str()),
+            teams::updated_at.eq(team.updated_at),
+            teams::deleted_at.eq(team.deleted_at),
+        ))
+        .execute(connection)?;
+    if was_live && !team.is_live() {
+        diesel::delete(team_memberships::table.filter(team_memberships::team_id.eq(id.uuid())))
+            .execute(connection)?;
+        diesel::delete(team_admins::table.filter(team_admins::team_id.eq(id.uuid()))).execute(connection)?;
+    }
+    audit::insert(connection, audit)?;
+    Ok(load(connection)?)
+}
+
 #[async_trait]
 impl TeamRepository for PgTeams {
     async fn insert(&self, team: Team, audit: AuditEntry) -> Result<(), TeamError> {
-        self.pg
-            .write(move |connection| {
-                diesel::insert_into(teams::table)
-                    .values((
-                        teams::id.eq(team.id.uuid()),
-                        teams::organization_id.eq(team.organization.uuid()),
-                        teams::name.eq(team.name.as_str()),
-                        teams::created_at.eq(team.created_at),
-                        teams::updated_at.eq(team.updated_at),
-                        teams::deleted_at.eq(team.deleted_at),
-                    ))
-                    .execute(connection)?;
-                Ok(audit::insert(connection, audit)?)
-            })
-            .await
-            .map_err(|error| {
-                error.into_domain(|constraint| match constraint {
-                    "teams_live_name_key" => Some(TeamError::name_taken()),
-                    "teams_organization_id_fkey" => Some(Refusal::NotFound.into()),
-                    _ => None,
-                })
-            })
+        let inserted = self.pg.write(move |connection| {
+            diesel::insert_into(teams::table)
+                .values((
+                    teams::id.eq(team.id.uuid()),
+                    teams::organization_id.eq(team.organization.uuid()),
+                    teams::name.eq(team.name.as_str()),
+                    teams::created_at.eq(team.created_at),
+                    teams::updated_at.eq(team.updated_at),
+                    teams::deleted_at.eq(team.deleted_at),
+                ))
+                .execute(connection)?;
+            Ok(audit::insert(connection, audit)?)
+        });
+        inserted.await.map_err(|error| error.into_domain(named))
+    }
+
+    async fn update(&self, id: TeamId, edit: TeamEdit) -> Result<Team, TeamError> {
+        let updated = self.pg.write(move |connection| update(connection, id, edit));
+        updated.await.map_err(|error| error.into_domain(named))
+    }
+}
+
+#[async_trait]
+impl TeamQueries for PgTeams {
+    async fn find(&self, id: TeamId) -> Result<Option<Team>, TeamError> {
+        let found = self.pg.read(move |connection| {
+            let row = statement(TEAM).bind::<SqlUuid, _>(id.uuid()).get_result::<TeamRow>(connection);
+            Ok(row.optional()?.map(Team::from))
+        });
+        found.await.map_err(PgError::into_storage)
+    }
+
+    async fn list_of_organization(
+        &self,
+        organization: OrgId,
+        page: PageRequest,
+    ) -> Result<Option<Page<Team>>, TeamError> {
+        let found = self.pg.read(move |connection| {
+            let rows: Vec<PageRow> = statement(TEAMS_OF_ORGANIZATION)
+                .bind::<BigInt, _>(page.limit)
+                .bind::<BigInt, _>(page.offset)
+                .bind::<SqlUuid, _>(organization.uuid())
+                .load(connection)?;
+            Ok((!rows.is_empty()).then(|| read_page(rows)))
+        });
+        found.await.map_err(PgError::into_storage)
+    }
+
+    async fn list_by_ids(&self, ids: Vec<TeamId>, page: PageRequest) -> Result<Page<Team>, TeamError> {
+        let ids: Vec<Uuid> = ids.into_iter().map(TeamId::uuid).collect();
+        let found = self.pg.read(move |connection| {
+            let rows: Vec<PageRow> = statement(TEAMS_BY_IDS)
+                .bind::<Array<SqlUuid>, _>(ids.clone())
+                .bind::<Array<SqlUuid>, _>(ids)
+                .bind::<BigInt, _>(page.limit)
+                .bind::<BigInt, _>(page.offset)
+                .load(connection)?;
+            Ok(read_page(rows))
+        });
+        found.await.map_err(PgError::into_storage)
     }
 }

@@ -1,10 +1,14 @@
-//! Contract tests of `TeamRepository`.
+//! Contract tests of `TeamRepository` and `TeamQueries`.
 
 mod common;
 
+use std::sync::Arc;
+
+use adapter_postgres::PgTeams;
 use adapter_postgres::testing::TestDatabase;
-use domain_kernel::{DomainError, ErrorKind, OrgId, Refusal};
-use domain_teams::{Team, TeamError};
+use domain_kernel::{AuditEntry, DomainError, ErrorKind, OrgId, Page, PageRequest, Refusal, TeamId};
+use domain_teams::ports::{TeamEdit, TeamQueries};
+use domain_teams::{Team, TeamError, TeamName};
 use serde_json::{Value, json};
 
 use crate::common::{
@@ -114,4 +118,127 @@ async fn without_its_audit_row_a_team_is_not_made() {
     let failed = ports.teams.insert(team, audit).await;
     assert!(matches!(failed, Err(TeamError::Storage(_))), "{failed:?}");
     assert_eq!(everything(&db), before);
+}
+
+/// The port over the same database.
+fn queries(db: &TestDatabase) -> Arc<dyn TeamQueries> {
+    Arc::new(PgTeams::new(db.pg()))
+}
+
+fn edit(
+    change: impl FnOnce(&mut Team) -> Result<Option<AuditEntry>, TeamError> + Send + 'static,
+) -> TeamEdit {
+    Box::new(change)
+}
+
+const ALL: PageRequest = PageRequest { offset: 0, limit: 1000 };
+
+#[tokio::test]
+async fn a_team_is_found_whole_deleted_or_not() {
+    let db = TestDatabase::create();
+    let (ports, queries) = (Ports::over(&db), queries(&db));
+    let staff = ports.given_staff().await;
+    let organization = ports.given_organization(staff, "North").await;
+    let live = a_team(organization, "Dock");
+    let deleted = Team { deleted_at: Some(at(9)), ..a_team(organization, "Dock") };
+    for team in [&live, &deleted] {
+        ports.teams.insert(team.clone(), team_audit(staff, team)).await.expect("it is new");
+        assert_eq!(queries.find(team.id).await.expect("a read").as_ref(), Some(team));
+    }
+    assert_eq!(queries.find(TeamId::new(next_id())).await.expect("a read"), None);
+}
+
+#[tokio::test]
+async fn lists_hold_live_teams_by_name_and_say_how_many_there_are_even_past_the_end() {
+    let db = TestDatabase::create();
+    let (ports, queries) = (Ports::over(&db), queries(&db));
+    let staff = ports.given_staff().await;
+    let [north, south] = ["North", "South"].map(|name| (name, ports.given_organization(staff, name)));
+    let (north, south) = (north.1.await, south.1.await);
+    let mut teams = ["bravo", "Alpha", "charlie"].map(|name| a_team(north, name)).to_vec();
+    let deleted = Team { deleted_at: Some(at(9)), ..a_team(north, "Aaron") };
+    let foreign = a_team(south, "Abel");
+    for team in teams.iter().chain([&deleted, &foreign]) {
+        ports.teams.insert(team.clone(), team_audit(staff, team)).await.expect("it is new");
+    }
+    teams.sort_by_key(|team| team.name.as_str().to_lowercase());
+    let whole = queries.list_of_organization(north, ALL).await.expect("a read").expect("it exists");
+    assert_eq!(whole, Page { items: teams.clone(), total: 3 });
+    let second = PageRequest { offset: 1, limit: 1 };
+    let part = queries.list_of_organization(north, second).await.expect("a read").expect("it exists");
+    assert_eq!(part, Page { items: vec![teams[1].clone()], total: 3 });
+    let past = PageRequest { offset: 9, limit: 1 };
+    let none = queries.list_of_organization(north, past).await.expect("a read").expect("it exists");
+    assert_eq!(none, Page { items: vec![], total: 3 });
+    assert_eq!(queries.list_of_organization(OrgId::new(next_id()), ALL).await.expect("a read"), None);
+
+    let ids = vec![teams[2].id, deleted.id, teams[0].id];
+    let chosen = queries.list_by_ids(ids, ALL).await.expect("a read");
+    assert_eq!(chosen, Page { items: vec![teams[0].clone(), teams[2].clone()], total: 2 });
+    assert_eq!(queries.list_by_ids(vec![], ALL).await.expect("a read"), Page { items: vec![], total: 0 });
+}
+
+#[tokio::test]
+async fn an_edit_is_stored_with_its_audit_row_and_one_that_changes_nothing_writes_nothing() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let staff = ports.given_staff().await;
+    let organization = ports.given_organization(staff, "North").await;
+    let team = a_team(organization, "Dock");
+    ports.teams.insert(team.clone(), team_audit(staff, &team)).await.expect("it is new");
+    let audit = team_audit(staff, &team);
+    let audited = audit.clone();
+    let name = TeamName::parse("Yard").expect("a name");
+    let renamed = edit(move |team| {
+        team.rename(name, at(5));
+        Ok(Some(audit))
+    });
+    let renamed = ports.teams.update(team.id, renamed).await.expect("renames");
+    assert_eq!((renamed.name.as_str(), renamed.updated_at), ("Yard", at(5)));
+    assert_eq!(queries(&db).find(team.id).await.expect("a read"), Some(renamed));
+    assert_eq!(ports.audit_rows().await.last(), Some(&audit_json(&audited)));
+
+    let before = everything(&db);
+    let nothing = edit(|team| {
+        team.rename(TeamName::parse("Gone").expect("a name"), at(6));
+        Ok(None)
+    });
+    ports.teams.update(team.id, nothing).await.expect("answers");
+    let refused = edit(|_| Err(Refusal::Forbidden.into()));
+    let refused = ports.teams.update(team.id, refused).await.expect_err("refused");
+    assert_eq!(refused.kind(), ErrorKind::Forbidden);
+    let unknown = ports.teams.update(TeamId::new(next_id()), edit(|_| Ok(None))).await.expect_err("unknown");
+    assert_eq!(unknown.kind(), ErrorKind::NotFound);
+    assert_eq!(everything(&db), before);
+}
+
+#[tokio::test]
+async fn of_two_teams_that_take_one_name_at_once_one_gets_it() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let staff = ports.given_staff().await;
+    let organization = ports.given_organization(staff, "North").await;
+    let teams = ["Dock", "Yard"].map(|name| a_team(organization, name));
+    for team in &teams {
+        ports.teams.insert(team.clone(), team_audit(staff, team)).await.expect("it is new");
+    }
+    let rename = |team: &Team| {
+        let audit = team_audit(staff, team);
+        ports.teams.update(
+            team.id,
+            edit(move |team| {
+                team.rename(TeamName::parse("Gate").expect("a name"), at(5));
+                Ok(Some(audit))
+            }),
+        )
+    };
+    let (first, second) = tokio::join!(rename(&teams[0]), rename(&teams[1]));
+    let outcomes = [first, second];
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+    assert!(
+        outcomes
+            .iter()
+            .flat_map(|outcome| outcome.as_ref().err())
+            .all(|e| matches!(e, TeamError::NameTaken(_)))
+    );
 }

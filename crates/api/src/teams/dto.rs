@@ -17,11 +17,36 @@ pub(crate) struct CreateTeamRequest {
 
 impl CreateTeamRequest {
     pub(crate) fn command(&self, organization: OrgId) -> Result<CreateTeam, FieldErrors> {
-        let blank = FieldProblem { code: "blank", message: "can't be blank".into() };
-        let name = self.name.as_deref().map_or(Err(blank), TeamName::parse);
-        let name = name.map_err(|problem| FieldErrors::of("name", problem.code, problem.message))?;
-        Ok(CreateTeam { organization, name })
+        Ok(CreateTeam { organization, name: required_name(self.name.as_deref())? })
     }
+}
+
+/// Another name for a team.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({ "name": "Early shift" }))]
+pub(crate) struct RenameTeamRequest {
+    /// 1 to 100 characters, unique in the organization with case ignored.
+    #[serde(default)]
+    #[schema(required = false, max_length = 100)]
+    name: Option<String>,
+}
+
+impl RenameTeamRequest {
+    /// PATCH: without a name everything stays.
+    pub(crate) fn change(&self) -> Result<Option<TeamName>, FieldErrors> {
+        self.name.as_deref().map(|name| required_name(Some(name))).transpose()
+    }
+
+    /// PUT: the name is needed.
+    pub(crate) fn replacement(&self) -> Result<TeamName, FieldErrors> {
+        required_name(self.name.as_deref())
+    }
+}
+
+fn required_name(raw: Option<&str>) -> Result<TeamName, FieldErrors> {
+    let blank = FieldProblem { code: "blank", message: "can't be blank".into() };
+    let name = raw.map_or(Err(blank), TeamName::parse);
+    name.map_err(|problem| FieldErrors::of("name", problem.code, problem.message))
 }
 
 /// A team.

@@ -108,6 +108,7 @@ impl Actor {
         self.memberships.iter().find(|m| m.organization == organization).map(|m| match scope {
             _ if m.org_admin => Role::OrgAdmin,
             Scope::Team(_, team) if m.administered_teams.contains(&team) => Role::TeamAdmin,
+            Scope::Team(_, team) if m.teams.contains(&team) => Role::TeamMember,
             _ => Role::Member,
         })
     }

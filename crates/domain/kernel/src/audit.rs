@@ -55,6 +55,13 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
+    /// Sets what the subject looked like before the write.
+    #[must_use]
+    pub fn before(mut self, before: Value) -> Self {
+        self.before = Some(before);
+        self
+    }
+
     /// Sets what the subject looks like after the write.
     #[must_use]
     pub fn after(mut self, after: Value) -> Self {

@@ -13,6 +13,7 @@ mod clock;
 mod error;
 mod ids;
 mod invite_code;
+mod page;
 pub mod policy;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -25,6 +26,7 @@ pub use clock::{Clock, IdGenerator};
 pub use error::{DomainError, ErrorKind, FieldErrors, FieldProblem, Refusal, StorageError};
 pub use ids::{CourseId, InvitationId, MembershipId, OrgId, PasswordResetId, SessionId, TeamId, UserId};
 pub use invite_code::InviteCode;
+pub use page::{MAX_ROWS, Page, PageRequest};
 pub use policy::{Permission, Role, StaffRole};
 pub use text::{EmailAddress, PersonName, TextRule, parse_text};
 pub use throttle::{Budget, RetryAfter, Throttle};

@@ -29,6 +29,8 @@ impl StaffRole {
 pub enum Role {
     /// Has an active membership in the organization.
     Member,
+    /// Is on the team in question.
+    TeamMember,
     /// Runs the team in question.
     TeamAdmin,
     /// Runs the organization; counts as admin of each of its teams.
@@ -48,6 +50,14 @@ pub enum Permission {
     MembershipCreate,
     /// Open a team.
     TeamCreate,
+    /// See a team.
+    TeamRead,
+    /// See the names of an organization's teams.
+    TeamList,
+    /// Change the name of a team.
+    TeamRename,
+    /// Delete a team.
+    TeamDelete,
     /// Add a course to the library or to an organization.
     CourseCreate,
     /// Read a course in the staff area.
@@ -60,17 +70,52 @@ pub fn allows(role: Role, permission: Permission) -> bool {
     match role {
         Role::StaffAdmin => true,
         Role::StaffEmployee => match permission {
-            P::CourseRead => true,
-            P::OrganizationCreate | P::MembershipCreate | P::TeamCreate | P::CourseCreate => false,
+            P::CourseRead | P::TeamRead | P::TeamList => true,
+            P::OrganizationCreate
+            | P::MembershipCreate
+            | P::TeamCreate
+            | P::TeamRename
+            | P::TeamDelete
+            | P::CourseCreate => false,
         },
         Role::OrgAdmin => match permission {
-            P::MembershipCreate | P::TeamCreate => true,
+            P::MembershipCreate
+            | P::TeamCreate
+            | P::TeamRead
+            | P::TeamList
+            | P::TeamRename
+            | P::TeamDelete => true,
             P::OrganizationCreate | P::CourseCreate | P::CourseRead => false,
         },
-        Role::TeamAdmin | Role::Member => match permission {
-            P::OrganizationCreate | P::MembershipCreate | P::TeamCreate | P::CourseCreate | P::CourseRead => {
-                false
-            }
+        Role::TeamAdmin => match permission {
+            P::TeamRead | P::TeamList | P::TeamRename => true,
+            P::OrganizationCreate
+            | P::MembershipCreate
+            | P::TeamCreate
+            | P::TeamDelete
+            | P::CourseCreate
+            | P::CourseRead => false,
+        },
+        Role::TeamMember => match permission {
+            P::TeamRead | P::TeamList => true,
+            P::OrganizationCreate
+            | P::MembershipCreate
+            | P::TeamCreate
+            | P::TeamRename
+            | P::TeamDelete
+            | P::CourseCreate
+            | P::CourseRead => false,
+        },
+        Role::Member => match permission {
+            P::TeamList => true,
+            P::OrganizationCreate
+            | P::MembershipCreate
+            | P::TeamCreate
+            | P::TeamRead
+            | P::TeamRename
+            | P::TeamDelete
+            | P::CourseCreate
+            | P::CourseRead => false,
         },
     }
 }

@@ -28,20 +28,11 @@ impl TeamService {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use domain_kernel::testing::{CountingIds, FixedClock, member_of};
+    use domain_kernel::testing::member_of;
     use domain_kernel::{DomainError, ErrorKind};
 
     use super::*;
-    use crate::ports::MockTeamRepository;
-
-    const OWN: OrgId = OrgId::new(uuid::Uuid::from_u128(1));
-    const FOREIGN: OrgId = OrgId::new(uuid::Uuid::from_u128(2));
-
-    fn service(teams: MockTeamRepository) -> TeamService {
-        TeamService::new(Arc::new(teams), Arc::new(FixedClock::default()), Arc::new(CountingIds::default()))
-    }
+    use crate::tests::{FOREIGN, Fixture, OWN};
 
     fn command(organization: OrgId) -> CreateTeam {
         CreateTeam { organization, name: TeamName::parse("Night shift").expect("a name") }
@@ -49,16 +40,20 @@ mod tests {
 
     #[tokio::test]
     async fn an_org_admin_opens_a_team() {
-        let mut teams = MockTeamRepository::new();
-        teams.expect_insert().withf(|_, audit| audit.action == "team.create").return_once(|_, _| Ok(()));
-        let team = service(teams).create_team(&member_of(OWN, true), command(OWN)).await.expect("opens");
+        let mut fixture = Fixture::default();
+        fixture
+            .teams
+            .expect_insert()
+            .withf(|_, audit| audit.action == "team.create")
+            .return_once(|_, _| Ok(()));
+        let team = fixture.service().create_team(&member_of(OWN, true), command(OWN)).await.expect("opens");
         assert_eq!((team.organization, team.memberships_count), (OWN, 0));
     }
 
     #[tokio::test]
     async fn members_may_not_and_outsiders_see_nothing() {
         for (organization, kind) in [(OWN, ErrorKind::Forbidden), (FOREIGN, ErrorKind::NotFound)] {
-            let service = service(MockTeamRepository::new());
+            let service = Fixture::default().service();
             let refused = service.create_team(&member_of(OWN, false), command(organization)).await;
             assert_eq!(refused.expect_err("refused").kind(), kind);
         }

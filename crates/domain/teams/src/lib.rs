@@ -1,12 +1,20 @@
 //! Teams: who works, practises and is led together.
 //!
-//! Use cases of [`TeamService`]: `create_team`.
+//! Use cases of [`TeamService`]: `create_team`, `get_team`, `list_teams`, `list_administered_teams`, `rename_team`,
+//! `delete_team`.
 
 mod create_team;
+mod delete_team;
 mod error;
+mod get_team;
+mod list_administered_teams;
+mod list_teams;
 pub mod ports;
+mod rename_team;
 mod service;
 mod team;
+#[cfg(test)]
+mod tests;
 
 pub use create_team::CreateTeam;
 pub use error::TeamError;

@@ -1,9 +1,12 @@
 //! What the teams domain needs from the outside.
 
 use async_trait::async_trait;
-use domain_kernel::AuditEntry;
+use domain_kernel::{AuditEntry, OrgId, Page, PageRequest, TeamId};
 
 use crate::{Team, TeamError};
+
+/// A pure change of a team, run while the row is locked. Gives the audit row of the change, or none when nothing changed.
+pub type TeamEdit = Box<dyn FnOnce(&mut Team) -> Result<Option<AuditEntry>, TeamError> + Send>;
 
 /// Stores teams.
 #[cfg_attr(test, mockall::automock)]
@@ -13,4 +16,30 @@ pub trait TeamRepository: Send + Sync {
     /// organization has a live team of that name, case ignored, and with a not-found refusal if there is no such
     /// organization.
     async fn insert(&self, team: Team, audit: AuditEntry) -> Result<(), TeamError>;
+
+    /// One atomic fact: loads the team for update, runs `edit`, saves, and writes the audit row. A team that `edit` marks
+    /// deleted loses its members and admins. Gives the team as it is then, with its counts.
+    ///
+    /// Fails, writing nothing, with a not-found refusal if there is no such team, live or deleted, with
+    /// [`TeamError::NameTaken`] if another live team of the organization has the new name, and with whatever `edit` says.
+    async fn update(&self, id: TeamId, edit: TeamEdit) -> Result<Team, TeamError>;
+}
+
+/// Reads teams.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait TeamQueries: Send + Sync {
+    /// The team with its counts, deleted ones too.
+    async fn find(&self, id: TeamId) -> Result<Option<Team>, TeamError>;
+
+    /// The live teams of an organization with their counts, by name with case ignored and then by id. None if there is no
+    /// such organization.
+    async fn list_of_organization(
+        &self,
+        organization: OrgId,
+        page: PageRequest,
+    ) -> Result<Option<Page<Team>>, TeamError>;
+
+    /// Those of the teams that are live, with their counts, by name and then by id.
+    async fn list_by_ids(&self, ids: Vec<TeamId>, page: PageRequest) -> Result<Page<Team>, TeamError>;
 }

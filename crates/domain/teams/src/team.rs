@@ -11,6 +11,11 @@ impl TeamName {
         parse_text(raw, TextRule { min: 1, max: 100 }).map(Self)
     }
 
+    /// Reads back what was good when it was stored: the rules may have become stricter since.
+    pub fn from_stored(name: String) -> Self {
+        Self(name)
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -51,5 +56,22 @@ impl Team {
             updated_at: now,
             deleted_at: None,
         }
+    }
+
+    /// Whether it can be seen and changed.
+    pub fn is_live(&self) -> bool {
+        self.deleted_at.is_none()
+    }
+
+    /// Gives it another name.
+    pub fn rename(&mut self, name: TeamName, now: DateTime<Utc>) {
+        self.name = name;
+        self.updated_at = now;
+    }
+
+    /// Ends it. Memberships stay; their link to the team ends.
+    pub fn delete(&mut self, now: DateTime<Utc>) {
+        self.deleted_at = Some(now);
+        self.updated_at = now;
     }
 }

@@ -283,3 +283,79 @@ async fn a_deleted_team_is_gone_but_can_be_deleted_again_for_thirty_days() {
         .execute("UPDATE teams SET deleted_at = now() - interval '30 days' WHERE deleted_at IS NOT NULL");
     app.call_as(admin, Method::DELETE, &path, None).await.problem(404, "not_found");
 }
+
+#[tokio::test]
+async fn admins_of_a_team_are_added_once_listed_and_removed_once() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let (admin, path) = (cast.person("org admin"), format!("/teams/{}/admins", cast.team));
+    let membership = app.membership(admin, &cast.organization, json!({ "last_name": "Aaron" })).await;
+    let body = json!({ "membership_id": membership["id"], "team_id": cast.team });
+    let added = app.call_as(admin, Method::POST, &path, Some(body.clone())).await;
+    assert_eq!(added.status, 201, "{added:?}");
+    let fields = ["created_at", "first_name", "id", "last_name", "membership_id", "team_id", "user_id"];
+    assert_eq!(keys(&added.json), fields);
+    assert_eq!((&added.json["id"], &added.json["user_id"]), (&membership["id"], &Value::Null));
+    let again = app.call_as(admin, Method::POST, &path, Some(body)).await;
+    assert_eq!((again.status, &again.json), (200, &added.json));
+
+    let list = app.call_as(cast.person("member"), Method::GET, &path, None).await;
+    let names: Vec<&str> =
+        list.json.as_array().expect("an array").iter().filter_map(|row| row["last_name"].as_str()).collect();
+    assert_eq!((names, list.header("x-total-count")), (vec!["Aaron", "Learner"], Some("2")));
+
+    let one = format!("{path}/{}", membership["id"].as_str().expect("an id"));
+    let removed = app.call_as(admin, Method::DELETE, &one, None).await;
+    assert_eq!((removed.status, &removed.json), (200, &added.json));
+    app.call_as(admin, Method::DELETE, &one, None).await.problem(404, "not_found");
+    let actions: Vec<Value> = app.audit().into_iter().map(|row| row["action"].clone()).collect();
+    let count = |action: &str| actions.iter().filter(|known| *known == action).count();
+    assert_eq!((count("team_admin.add"), count("team_admin.remove")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_new_admin_runs_the_team_from_the_next_request_on() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let (admin, member) = (cast.person("org admin"), cast.person("member"));
+    let membership = member.data["memberships"][0]["id"].clone();
+    let team = format!("/teams/{}", cast.team);
+    let rename = Some(json!({ "name": "Late shift" }));
+    assert_eq!(app.call_as(member, Method::PATCH, &team, rename.clone()).await.status, 403);
+    let body = Some(json!({ "membership_id": membership }));
+    assert_eq!(app.call_as(admin, Method::POST, &format!("{team}/admins"), body).await.status, 201);
+    assert_eq!(app.call_as(member, Method::PATCH, &team, rename).await.status, 200);
+}
+
+#[tokio::test]
+async fn only_memberships_of_the_organization_can_run_its_teams() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let (admin, path) = (cast.person("org admin"), format!("/teams/{}/admins", cast.team));
+    let foreign = cast.person("outsider").data["memberships"][0]["id"].clone();
+    let left = cast.person("gone").data["memberships"][0]["id"].clone();
+    for (body, status, code) in [
+        (json!({ "membership_id": foreign }), 404, "not_found"),
+        (json!({ "membership_id": left }), 404, "not_found"),
+        (json!({ "membership_id": "01a20942-1abb-770f-ad98-0d13bd12f950" }), 404, "not_found"),
+        (json!({ "membership_id": foreign, "team_id": foreign }), 400, "validation_failed"),
+        (json!({}), 400, "validation_failed"),
+        (json!({ "membership_id": 5 }), 400, "validation_failed"),
+    ] {
+        app.call_as(admin, Method::POST, &path, Some(body)).await.problem(status, code);
+    }
+}
+
+#[tokio::test]
+async fn each_role_may_do_with_team_admins_what_the_table_says() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let path = format!("/teams/{}/admins", cast.team);
+    let lead = cast.person("team admin").data["memberships"][0]["id"].clone();
+    let one = format!("{path}/{}", lead.as_str().expect("an id"));
+    let body = Some(json!({ "membership_id": lead }));
+    // In the order of the cast: anonymous, outsider, gone, member, team admin, org admin, staff employee, staff admin.
+    expect_by_role(&app, &cast, Method::GET, &path, None, [401, 404, 404, 200, 200, 200, 200, 200]).await;
+    expect_by_role(&app, &cast, Method::POST, &path, body, [401, 404, 404, 403, 403, 200, 403, 200]).await;
+    expect_by_role(&app, &cast, Method::DELETE, &one, None, [401, 404, 404, 403, 403, 200, 403, 404]).await;
+}

@@ -3,13 +3,15 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use domain_kernel::{AuditEntry, OrgId, Page, PageRequest, Refusal, TeamId};
+use domain_kernel::{
+    AuditEntry, MembershipId, OrgId, Page, PageRequest, PersonName, Refusal, TeamId, UserId,
+};
 use domain_teams::ports::{TeamEdit, TeamQueries, TeamRepository};
-use domain_teams::{Team, TeamError, TeamName};
+use domain_teams::{AddedAdmin, Team, TeamAdmin, TeamError, TeamName};
 use uuid::Uuid;
 
 use crate::error::PgError;
-use crate::schema::{team_admins, team_memberships, teams};
+use crate::schema::{memberships, team_admins, team_memberships, teams};
 use crate::sql::statement;
 use crate::{Pg, audit};
 
@@ -56,6 +58,29 @@ const TEAMS_BY_IDS: &str = concat!(
       ORDER BY lower(t.name), t.id LIMIT {} OFFSET {}) page ON true ORDER BY lower(page.name), page.id"
 );
 
+macro_rules! admin_columns {
+    () => {
+        "ta.team_id, ta.membership_id, m.user_id, m.first_name, m.last_name, ta.created_at"
+    };
+}
+
+const ADMIN: &str = concat!(
+    "SELECT ",
+    admin_columns!(),
+    " FROM team_admins ta JOIN memberships m ON m.id = ta.membership_id WHERE ta.team_id = {} AND ta.membership_id = {}"
+);
+
+/// One row for each admin of the page, or one row of nulls; each with total and organization. No row: no such live team.
+const ADMINS: &str = concat!(
+    "SELECT (SELECT count(*) FROM team_admins WHERE team_id = t.id) AS total, t.organization_id, page.* \
+     FROM teams t LEFT JOIN LATERAL (SELECT ",
+    admin_columns!(),
+    " FROM team_admins ta JOIN memberships m ON m.id = ta.membership_id WHERE ta.team_id = t.id \
+      ORDER BY lower(m.last_name), lower(m.first_name), m.id LIMIT {} OFFSET {}) page ON true \
+     WHERE t.id = {} AND t.deleted_at IS NULL \
+     ORDER BY lower(page.last_name), lower(page.first_name), page.membership_id"
+);
+
 #[derive(QueryableByName)]
 struct TeamRow {
     #[diesel(sql_type = SqlUuid)]
@@ -98,6 +123,93 @@ struct PageRow {
     total: i64,
     #[diesel(embed)]
     team: Option<TeamRow>,
+}
+
+#[derive(QueryableByName)]
+struct AdminRow {
+    #[diesel(sql_type = SqlUuid)]
+    team_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    membership_id: Uuid,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    user_id: Option<Uuid>,
+    #[diesel(sql_type = Text)]
+    first_name: String,
+    #[diesel(sql_type = Text)]
+    last_name: String,
+    #[diesel(sql_type = Timestamptz)]
+    created_at: DateTime<Utc>,
+}
+
+impl From<AdminRow> for TeamAdmin {
+    fn from(row: AdminRow) -> Self {
+        Self {
+            team: TeamId::new(row.team_id),
+            membership: MembershipId::new(row.membership_id),
+            user: row.user_id.map(UserId::new),
+            first_name: PersonName::from_stored(row.first_name),
+            last_name: PersonName::from_stored(row.last_name),
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// A row of a page of admins.
+#[derive(QueryableByName)]
+struct AdminPageRow {
+    #[diesel(sql_type = BigInt)]
+    total: i64,
+    #[diesel(sql_type = SqlUuid)]
+    organization_id: Uuid,
+    #[diesel(embed)]
+    admin: Option<AdminRow>,
+}
+
+fn load_admin(
+    connection: &mut PgConnection,
+    team: TeamId,
+    membership: MembershipId,
+) -> diesel::QueryResult<Option<TeamAdmin>> {
+    let found = statement(ADMIN)
+        .bind::<SqlUuid, _>(team.uuid())
+        .bind::<SqlUuid, _>(membership.uuid())
+        .get_result::<AdminRow>(connection);
+    Ok(found.optional()?.map(TeamAdmin::from))
+}
+
+fn add_admin(
+    connection: &mut PgConnection,
+    team: TeamId,
+    membership: MembershipId,
+    at: DateTime<Utc>,
+    audit: AuditEntry,
+) -> Result<AddedAdmin, PgError<TeamError>> {
+    let not_found = || PgError::Refused(Refusal::NotFound.into());
+    // Both rows are kept from changing until the link is there: a team from being deleted, a person from leaving.
+    let live = teams::table.find(team.uuid()).filter(teams::deleted_at.is_null());
+    let organization: Option<Uuid> =
+        live.select(teams::organization_id).for_share().first(connection).optional()?;
+    let organization = organization.ok_or_else(not_found)?;
+    let present = memberships::table
+        .find(membership.uuid())
+        .filter(memberships::organization_id.eq(organization).and(memberships::status.ne("deactivated")));
+    let found: Option<Uuid> = present.select(memberships::id).for_share().first(connection).optional()?;
+    found.ok_or_else(not_found)?;
+    let added = diesel::insert_into(team_admins::table)
+        .values((
+            team_admins::team_id.eq(team.uuid()),
+            team_admins::membership_id.eq(membership.uuid()),
+            team_admins::organization_id.eq(organization),
+            team_admins::created_at.eq(at),
+        ))
+        .on_conflict_do_nothing()
+        .execute(connection)?;
+    let admin = load_admin(connection, team, membership)?.ok_or_else(not_found)?;
+    if added == 0 {
+        return Ok(AddedAdmin::AlreadyThere(admin));
+    }
+    audit::insert(connection, audit)?;
+    Ok(AddedAdmin::Added(admin))
 }
 
 fn read_page(rows: Vec<PageRow>) -> Page<Team> {
@@ -164,6 +276,35 @@ impl TeamRepository for PgTeams {
         let updated = self.pg.write(move |connection| update(connection, id, edit));
         updated.await.map_err(|error| error.into_domain(named))
     }
+
+    async fn add_admin(
+        &self,
+        team: TeamId,
+        membership: MembershipId,
+        at: DateTime<Utc>,
+        audit: AuditEntry,
+    ) -> Result<AddedAdmin, TeamError> {
+        let added = self.pg.write(move |connection| add_admin(connection, team, membership, at, audit));
+        added.await.map_err(PgError::into_storage)
+    }
+
+    async fn remove_admin(
+        &self,
+        team: TeamId,
+        membership: MembershipId,
+        audit: AuditEntry,
+    ) -> Result<Option<TeamAdmin>, TeamError> {
+        let removed = self.pg.write(move |connection| {
+            let Some(admin) = load_admin(connection, team, membership)? else { return Ok(None) };
+            let row = team_admins::table.find((team.uuid(), membership.uuid()));
+            if diesel::delete(row).execute(connection)? == 0 {
+                return Ok(None);
+            }
+            audit::insert(connection, audit)?;
+            Ok(Some(admin))
+        });
+        removed.await.map_err(PgError::into_storage)
+    }
 }
 
 #[async_trait]
@@ -188,6 +329,24 @@ impl TeamQueries for PgTeams {
                 .bind::<SqlUuid, _>(organization.uuid())
                 .load(connection)?;
             Ok((!rows.is_empty()).then(|| read_page(rows)))
+        });
+        found.await.map_err(PgError::into_storage)
+    }
+
+    async fn list_admins(
+        &self,
+        team: TeamId,
+        page: PageRequest,
+    ) -> Result<Option<(OrgId, Page<TeamAdmin>)>, TeamError> {
+        let found = self.pg.read(move |connection| {
+            let rows: Vec<AdminPageRow> = statement(ADMINS)
+                .bind::<BigInt, _>(page.limit)
+                .bind::<BigInt, _>(page.offset)
+                .bind::<SqlUuid, _>(team.uuid())
+                .load(connection)?;
+            let head = rows.first().map(|row| (OrgId::new(row.organization_id), row.total));
+            let items = rows.into_iter().filter_map(|row| row.admin).map(TeamAdmin::from).collect();
+            Ok(head.map(|(organization, total)| (organization, Page { items, total })))
         });
         found.await.map_err(PgError::into_storage)
     }

@@ -167,8 +167,8 @@ async fn lists_hold_live_teams_by_name_and_say_how_many_there_are_even_past_the_
     let second = PageRequest { offset: 1, limit: 1 };
     let part = queries.list_of_organization(north, second).await.expect("a read").expect("it exists");
     assert_eq!(part, Page { items: vec![teams[1].clone()], total: 3 });
-    let past = PageRequest { offset: 9, limit: 1 };
-    let none = queries.list_of_organization(north, past).await.expect("a read").expect("it exists");
+    let beyond = PageRequest { offset: 9, limit: 1 };
+    let none = queries.list_of_organization(north, beyond).await.expect("a read").expect("it exists");
     assert_eq!(none, Page { items: vec![], total: 3 });
     assert_eq!(queries.list_of_organization(OrgId::new(next_id()), ALL).await.expect("a read"), None);
 
@@ -238,7 +238,7 @@ async fn of_two_teams_that_take_one_name_at_once_one_gets_it() {
     assert!(
         outcomes
             .iter()
-            .flat_map(|outcome| outcome.as_ref().err())
+            .filter_map(|outcome| outcome.as_ref().err())
             .all(|e| matches!(e, TeamError::NameTaken(_)))
     );
 }

@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
-use domain_kernel::{FieldErrors, FieldProblem, OrgId};
-use domain_teams::{CreateTeam, Team, TeamName};
+use domain_kernel::{FieldErrors, FieldProblem, MembershipId, OrgId, UserId};
+use domain_teams::{CreateTeam, Team, TeamAdmin, TeamName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -82,6 +82,62 @@ impl From<Team> for TeamResponse {
             created_at: team.created_at,
             updated_at: team.updated_at,
             deleted_at: team.deleted_at,
+        }
+    }
+}
+
+/// Somebody who shall run a team.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({ "membership_id": "01a20942-1cc0-7306-9dae-728ba404bc81" }))]
+pub(crate) struct AddTeamAdminRequest {
+    /// May be absent: the path rules. Another one is refused.
+    #[serde(default)]
+    #[schema(required = false)]
+    team_id: Option<Uuid>,
+    /// A membership of the team's organization.
+    #[serde(default)]
+    #[schema(required = true)]
+    membership_id: Option<Uuid>,
+}
+
+impl AddTeamAdminRequest {
+    pub(crate) fn membership(&self, team: Uuid) -> Result<MembershipId, FieldErrors> {
+        if self.team_id.is_some_and(|id| id != team) {
+            return Err(FieldErrors::of("team_id", "mismatch", "is not the team of the path"));
+        }
+        let membership = self.membership_id.map(MembershipId::new);
+        membership.ok_or_else(|| FieldErrors::of("membership_id", "blank", "can't be blank"))
+    }
+}
+
+/// Somebody who runs a team.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TeamAdmin)]
+pub(crate) struct TeamAdminResponse {
+    /// The same as `membership_id`.
+    id: Uuid,
+    team_id: Uuid,
+    membership_id: Uuid,
+    /// Their account; null while the membership is pending.
+    user_id: Option<Uuid>,
+    #[schema(example = "Demo")]
+    first_name: String,
+    #[schema(example = "Lead")]
+    last_name: String,
+    /// Since when, RFC 3339 in UTC.
+    created_at: DateTime<Utc>,
+}
+
+impl From<TeamAdmin> for TeamAdminResponse {
+    fn from(admin: TeamAdmin) -> Self {
+        Self {
+            id: admin.membership.uuid(),
+            team_id: admin.team.uuid(),
+            membership_id: admin.membership.uuid(),
+            user_id: admin.user.map(UserId::uuid),
+            first_name: admin.first_name.to_string(),
+            last_name: admin.last_name.to_string(),
+            created_at: admin.created_at,
         }
     }
 }

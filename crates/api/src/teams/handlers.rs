@@ -1,10 +1,12 @@
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
-use domain_kernel::{OrgId, TeamId};
-use domain_teams::TeamService;
+use domain_kernel::{MembershipId, OrgId, TeamId};
+use domain_teams::{AddedAdmin, TeamService};
 use uuid::Uuid;
 
-use super::dto::{CreateTeamRequest, RenameTeamRequest, TeamResponse};
+use super::dto::{
+    AddTeamAdminRequest, CreateTeamRequest, RenameTeamRequest, TeamAdminResponse, TeamResponse,
+};
 use crate::body::Json;
 use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult};
@@ -187,4 +189,89 @@ pub(crate) async fn delete_team(
 ) -> ApiResult<HttpResponse> {
     let team = teams.delete_team(&caller.actor, TeamId::new(team.into_inner())).await?;
     Ok(HttpResponse::Ok().json(TeamResponse::from(team)))
+}
+
+/// List the admins of a team
+///
+/// By last and first name; everything when no page is asked for. For members of the team, admins of the organization and
+/// staff.
+#[utoipa::path(
+    tag = "teams",
+    params(("team_id" = Uuid, Path, description = "The team"), PageParams),
+    responses(
+        (status = 200, description = "An array of team admins", body = [TeamAdminResponse]),
+        (status = 400, description = "`page` or `size` is no number, or too small"),
+        (status = 403, description = "A team of your organization that you are not on"),
+        (status = 404, description = "No such team, or not one of your organization"),
+    )
+)]
+#[get("/teams/{team_id}/admins")]
+pub(crate) async fn list_team_admins(
+    request: HttpRequest,
+    caller: Caller,
+    teams: Data<TeamService>,
+    team: Path<Uuid>,
+    params: Query<PageParams>,
+) -> ApiResult<HttpResponse> {
+    let paging = params.paging(FirstPage::One, Unasked::Everything)?;
+    let team = TeamId::new(team.into_inner());
+    let page = teams.list_team_admins(&caller.actor, team, paging.request()).await?;
+    Ok(paging.answer::<_, TeamAdminResponse>(&request, page))
+}
+
+/// Add an admin to a team
+///
+/// Doing it again changes nothing and answers 200. For admins of the organization and staff admins.
+#[utoipa::path(
+    tag = "teams",
+    params(("team_id" = Uuid, Path, description = "The team")),
+    request_body = AddTeamAdminRequest,
+    responses(
+        (status = 201, description = "Who runs the team from now on", body = TeamAdminResponse),
+        (status = 200, description = "Who ran it already", body = TeamAdminResponse),
+        (status = 400, description = "`membership_id` is missing, or `team_id` is not the one of the path"),
+        (status = 403, description = "Only admins of the organization say who runs a team"),
+        (status = 404, description = "No such team or membership, or not of your organization"),
+    )
+)]
+#[post("/teams/{team_id}/admins")]
+pub(crate) async fn add_team_admin(
+    caller: Caller,
+    teams: Data<TeamService>,
+    team: Path<Uuid>,
+    body: Json<AddTeamAdminRequest>,
+) -> ApiResult<HttpResponse> {
+    let membership = body.0.membership(*team).map_err(ApiError::invalid)?;
+    let added = teams.add_team_admin(&caller.actor, TeamId::new(*team), membership).await?;
+    let (mut response, admin) = match added {
+        AddedAdmin::Added(admin) => (HttpResponse::Created(), admin),
+        AddedAdmin::AlreadyThere(admin) => (HttpResponse::Ok(), admin),
+    };
+    Ok(response.json(TeamAdminResponse::from(admin)))
+}
+
+/// Remove an admin from a team
+///
+/// The membership stays. For admins of the organization and staff admins.
+#[utoipa::path(
+    tag = "teams",
+    params(
+        ("team_id" = Uuid, Path, description = "The team"),
+        ("admin_id" = Uuid, Path, description = "The membership of the admin"),
+    ),
+    responses(
+        (status = 200, description = "Who ran the team until now", body = TeamAdminResponse),
+        (status = 403, description = "Only admins of the organization say who runs a team"),
+        (status = 404, description = "No such team, not of your organization, or they do not run it"),
+    )
+)]
+#[delete("/teams/{team_id}/admins/{admin_id}")]
+pub(crate) async fn remove_team_admin(
+    caller: Caller,
+    teams: Data<TeamService>,
+    path: Path<(Uuid, Uuid)>,
+) -> ApiResult<HttpResponse> {
+    let (team, admin) = path.into_inner();
+    let removed = teams.remove_team_admin(&caller.actor, TeamId::new(team), MembershipId::new(admin)).await?;
+    Ok(HttpResponse::Ok().json(TeamAdminResponse::from(removed)))
 }

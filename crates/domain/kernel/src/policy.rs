@@ -58,6 +58,8 @@ pub enum Permission {
     TeamRename,
     /// Delete a team.
     TeamDelete,
+    /// Say who runs a team.
+    TeamAdminManage,
     /// Add a course to the library or to an organization.
     CourseCreate,
     /// Read a course in the staff area.
@@ -76,6 +78,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamCreate
             | P::TeamRename
             | P::TeamDelete
+            | P::TeamAdminManage
             | P::CourseCreate => false,
         },
         Role::OrgAdmin => match permission {
@@ -84,7 +87,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamRead
             | P::TeamList
             | P::TeamRename
-            | P::TeamDelete => true,
+            | P::TeamDelete
+            | P::TeamAdminManage => true,
             P::OrganizationCreate | P::CourseCreate | P::CourseRead => false,
         },
         Role::TeamAdmin => match permission {
@@ -93,6 +97,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipCreate
             | P::TeamCreate
             | P::TeamDelete
+            | P::TeamAdminManage
             | P::CourseCreate
             | P::CourseRead => false,
         },
@@ -103,6 +108,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamCreate
             | P::TeamRename
             | P::TeamDelete
+            | P::TeamAdminManage
             | P::CourseCreate
             | P::CourseRead => false,
         },
@@ -114,6 +120,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamRead
             | P::TeamRename
             | P::TeamDelete
+            | P::TeamAdminManage
             | P::CourseCreate
             | P::CourseRead => false,
         },

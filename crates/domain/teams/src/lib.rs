@@ -1,22 +1,26 @@
 //! Teams: who works, practises and is led together.
 //!
 //! Use cases of [`TeamService`]: `create_team`, `get_team`, `list_teams`, `list_administered_teams`, `rename_team`,
-//! `delete_team`.
+//! `delete_team`, `list_team_admins`, `add_team_admin`, `remove_team_admin`.
 
+mod add_team_admin;
 mod create_team;
 mod delete_team;
 mod error;
 mod get_team;
 mod list_administered_teams;
+mod list_team_admins;
 mod list_teams;
 pub mod ports;
+mod remove_team_admin;
 mod rename_team;
 mod service;
 mod team;
 #[cfg(test)]
 mod tests;
 
+pub use add_team_admin::AddedAdmin;
 pub use create_team::CreateTeam;
 pub use error::TeamError;
 pub use service::TeamService;
-pub use team::{Team, TeamName};
+pub use team::{Team, TeamAdmin, TeamName};

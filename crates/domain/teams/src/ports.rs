@@ -1,9 +1,10 @@
 //! What the teams domain needs from the outside.
 
 use async_trait::async_trait;
-use domain_kernel::{AuditEntry, OrgId, Page, PageRequest, TeamId};
+use chrono::{DateTime, Utc};
+use domain_kernel::{AuditEntry, MembershipId, OrgId, Page, PageRequest, TeamId};
 
-use crate::{Team, TeamError};
+use crate::{AddedAdmin, Team, TeamAdmin, TeamError};
 
 /// A pure change of a team, run while the row is locked. Gives the audit row of the change, or none when nothing changed.
 pub type TeamEdit = Box<dyn FnOnce(&mut Team) -> Result<Option<AuditEntry>, TeamError> + Send>;
@@ -23,6 +24,28 @@ pub trait TeamRepository: Send + Sync {
     /// Fails, writing nothing, with a not-found refusal if there is no such team, live or deleted, with
     /// [`TeamError::NameTaken`] if another live team of the organization has the new name, and with whatever `edit` says.
     async fn update(&self, id: TeamId, edit: TeamEdit) -> Result<Team, TeamError>;
+
+    /// One atomic fact: lets the membership run the team, and writes the audit row. Nothing is written if it runs the team
+    /// already.
+    ///
+    /// Fails, writing nothing, with a not-found refusal if there is no such live team, or no membership of its organization
+    /// that is pending or active.
+    async fn add_admin(
+        &self,
+        team: TeamId,
+        membership: MembershipId,
+        at: DateTime<Utc>,
+        audit: AuditEntry,
+    ) -> Result<AddedAdmin, TeamError>;
+
+    /// One atomic fact: takes the membership's say in the team, and writes the audit row. Gives who it was; none, writing
+    /// nothing, if it did not run the team.
+    async fn remove_admin(
+        &self,
+        team: TeamId,
+        membership: MembershipId,
+        audit: AuditEntry,
+    ) -> Result<Option<TeamAdmin>, TeamError>;
 }
 
 /// Reads teams.
@@ -39,6 +62,14 @@ pub trait TeamQueries: Send + Sync {
         organization: OrgId,
         page: PageRequest,
     ) -> Result<Option<Page<Team>>, TeamError>;
+
+    /// Who runs a live team, by last and first name with case ignored and then by id; with the team's organization, in one
+    /// read. None if there is no such live team.
+    async fn list_admins(
+        &self,
+        team: TeamId,
+        page: PageRequest,
+    ) -> Result<Option<(OrgId, Page<TeamAdmin>)>, TeamError>;
 
     /// Those of the teams that are live, with their counts, by name and then by id.
     async fn list_by_ids(&self, ids: Vec<TeamId>, page: PageRequest) -> Result<Page<Team>, TeamError>;

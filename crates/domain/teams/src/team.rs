@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use domain_kernel::{FieldProblem, OrgId, TeamId, TextRule, parse_text};
+use domain_kernel::{FieldProblem, MembershipId, OrgId, PersonName, TeamId, TextRule, UserId, parse_text};
 
 /// Name of a team: 1 to 100 characters, unique among the live teams of an organization with case ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,23 @@ pub struct Team {
     pub updated_at: DateTime<Utc>,
     /// Set once it is deleted.
     pub deleted_at: Option<DateTime<Utc>>,
+}
+
+/// Somebody who runs a team. They need not be on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TeamAdmin {
+    /// The team.
+    pub team: TeamId,
+    /// Their membership in the organization.
+    pub membership: MembershipId,
+    /// Their account; none while the membership is pending.
+    pub user: Option<UserId>,
+    /// First name as on the roster.
+    pub first_name: PersonName,
+    /// Last name as on the roster.
+    pub last_name: PersonName,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
 }
 
 impl Team {

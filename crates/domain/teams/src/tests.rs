@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use domain_kernel::testing::{CountingIds, FixedClock, member_of};
-use domain_kernel::{Actor, Clock, OrgId, TeamId};
+use domain_kernel::{Actor, Clock, MembershipId, OrgId, PersonName, TeamId};
 use uuid::Uuid;
 
 use crate::ports::{MockTeamQueries, MockTeamRepository};
-use crate::{Team, TeamName, TeamService};
+use crate::{Team, TeamAdmin, TeamName, TeamService};
 
 pub(crate) const OWN: OrgId = OrgId::new(Uuid::from_u128(1));
 pub(crate) const FOREIGN: OrgId = OrgId::new(Uuid::from_u128(2));
@@ -51,6 +51,17 @@ pub(crate) fn a_team(organization: OrgId) -> Team {
         TeamName::parse("Loading dock").expect("a name"),
         FixedClock::default().now(),
     )
+}
+
+pub(crate) fn an_admin() -> TeamAdmin {
+    TeamAdmin {
+        team: TEAM,
+        membership: MembershipId::new(Uuid::from_u128(4)),
+        user: None,
+        first_name: PersonName::parse("Demo").expect("a name"),
+        last_name: PersonName::parse("Lead").expect("a name"),
+        created_at: FixedClock::default().now(),
+    }
 }
 
 /// Somebody of the own organization who is on the team, or runs it.

@@ -122,15 +122,15 @@ run_tests() {
     export CARGO_BUILD_JOBS=${CARGO_BUILD_JOBS:-2} NEXTEST_TEST_THREADS=${NEXTEST_TEST_THREADS:-2}
     export RUST_TEST_THREADS=${RUST_TEST_THREADS:-2} NEXTEST_NO_TESTS=${NEXTEST_NO_TESTS:-pass}
     if cargo nextest --version >/dev/null 2>&1; then
-        run_group cargo nextest run "${args[@]}" || status=$?
+        run_group cargo nextest run --locked "${args[@]}" || status=$?
     else
-        run_group cargo test --no-fail-fast "${args[@]}" || status=$?
+        run_group cargo test --no-fail-fast --locked "${args[@]}" || status=$?
     fi
-    [[ ${#doc[@]} -gt 0 ]] || { run_group cargo test --workspace --doc || status=$?; return "$status"; }
+    [[ ${#doc[@]} -gt 0 ]] || { run_group cargo test --workspace --doc --locked || status=$?; return "$status"; }
     # cargo refuses --doc for a package without a library.
     while IFS=$'\t' read -r name folder; do
         [[ " ${doc[*]} " == *" $name "* && -f $folder/src/lib.rs ]] || continue
-        run_group cargo test -p "$name" --doc || status=$?
+        run_group cargo test -p "$name" --doc --locked || status=$?
     done < <(packages)
     return "$status"
 }

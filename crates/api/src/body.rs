@@ -1,14 +1,15 @@
 //! Reading bodies: JSON everywhere, and on the auth routes forms, multipart and the query as well.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
 
 use actix_multipart::Multipart;
 use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
 use actix_web::web::{Bytes, BytesMut, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use domain_kernel::FieldErrors;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -106,34 +107,25 @@ fn pairs(encoded: &[u8]) -> Map<String, Value> {
     pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect()
 }
 
-async fn multipart(request: &HttpRequest, mut payload: Payload) -> ApiResult<Map<String, Value>> {
+async fn multipart(request: &HttpRequest, payload: Payload) -> ApiResult<Map<String, Value>> {
     let unreadable = |_| ApiError::malformed("The multipart body cannot be read.");
-    let mut parts = Multipart::from_request(request, &mut payload)
-        .await
-        .map_err(|_| ApiError::malformed("The multipart body cannot be read."))?;
-    let (mut values, mut total) = (Map::new(), 0);
-    let all = async {
-        while let Some(part) = parts.next().await {
-            let mut part = part.map_err(unreadable)?;
-            let name = part.name().unwrap_or_default().to_owned();
-            let mut bytes = BytesMut::new();
-            while let Some(chunk) = part.next().await {
-                let chunk = chunk.map_err(unreadable)?;
-                total += chunk.len() + name.len();
-                if total > MAX_PARAMS_BYTES {
-                    return Err(ApiError::too_large(MAX_PARAMS_BYTES));
-                }
-                bytes.extend_from_slice(&chunk);
-            }
-            let text = String::from_utf8(bytes.to_vec()).map_err(|_| {
-                let message = "must be text in UTF-8";
-                ApiError::invalid(FieldErrors::of(&name, "invalid", message))
-            })?;
-            values.insert(name, Value::String(text));
+    // Read whole before it is taken apart: only so does the limit hold for names and empty parts, too.
+    let body = read(request, payload, MAX_PARAMS_BYTES).await?;
+    let mut parts = Multipart::new(request.headers(), stream::once(ready(Ok::<_, PayloadError>(body))));
+    let mut values = Map::new();
+    while let Some(part) = parts.next().await {
+        let mut part = part.map_err(unreadable)?;
+        let name = part.name().unwrap_or_default().to_owned();
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = part.next().await {
+            bytes.extend_from_slice(&chunk.map_err(unreadable)?);
         }
-        Ok(())
-    };
-    in_time(request, all).await?;
+        let text = String::from_utf8(bytes.to_vec()).map_err(|_| {
+            let message = "must be text in UTF-8";
+            ApiError::invalid(FieldErrors::of(&name, "invalid", message))
+        })?;
+        values.insert(name, Value::String(text));
+    }
     Ok(values)
 }
 

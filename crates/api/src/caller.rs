@@ -33,7 +33,7 @@ pub(crate) struct Caller {
 pub(crate) struct SignedIn(pub(crate) UserId);
 
 /// Credentials in the query or in the body, which two routes accept for the client libraries that send them so.
-#[derive(Debug, Default, Deserialize, ToSchema, IntoParams)]
+#[derive(Default, Deserialize, ToSchema, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct CredentialParams {
@@ -134,12 +134,11 @@ pub(crate) fn session_headers(keys: &SessionKeys) -> Vec<(HeaderName, HeaderValu
     let bearer: serde_json::Map<String, Value> =
         values.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     let bearer = format!("Bearer {}", STANDARD.encode(Value::Object(bearer).to_string()));
-    let mut headers: Vec<_> = values
+    let all = values
         .iter()
-        .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?)))
-        .collect();
-    headers.extend(HeaderValue::from_str(&bearer).ok().map(|value| (AUTHORIZATION, value)));
-    headers
+        .map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?)));
+    let bearer = HeaderValue::from_str(&bearer).ok().map(|value| (AUTHORIZATION, value));
+    all.chain([bearer]).collect::<Option<_>>().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -20,7 +20,8 @@ use crate::{openapi, seed, server};
 
 /// The backend of the Worklete training platform.
 ///
-/// Configured by environment variables (.env.example shows them all), and by a .env file in development.
+/// Configured by environment variables (.env.example shows them all), and by a .env file unless `WORKLETE_ENV=production`
+/// is set.
 #[derive(Parser)]
 #[command(name = "worklete", version, propagate_version = true)]
 pub struct Cli {
@@ -39,6 +40,10 @@ enum Command {
     /// Bring the database's schema up to date
     Migrate,
     /// Load demo data once: an organization and somebody in each role (development only)
+    ///
+    /// Does nothing when there is a user demo-staff: what was changed since, or not made because the loading was interrupted,
+    /// stays as it is. To start over, remove the private database with `scripts/postgres remove .local/postgres`; the next
+    /// scripts/run makes a new one.
     SeedDemo,
     /// Make the first staff admin of an installation
     CreateAdmin(CreateAdmin),

@@ -224,7 +224,7 @@ impl Config {
             shutdown_timeout: variables.seconds("SHUTDOWN_TIMEOUT_SECONDS", 600, 30)?,
             max_body_bytes: variables.number("MAX_BODY_BYTES", 1024, 64 << 20, 1 << 20)? as usize,
             metrics_token: variables.text("METRICS_TOKEN"),
-            bcrypt_cost: variables.number("BCRYPT_COST", 4, 31, 12)?,
+            bcrypt_cost: variables.number("BCRYPT_COST", 4, 16, 12)?,
             bcrypt_queue: variables.number("BCRYPT_QUEUE", 1, 10_000, 64)? as usize,
             users: read_users(variables, &public_url)?,
             invitation_lifespan: variables.days("INVITATION_LIFETIME_DAYS", 30)?,
@@ -243,8 +243,10 @@ impl Config {
 fn read_database(variables: &Variables<'_>) -> Result<PgSettings, ConfigError> {
     let expected = "must be set, such as postgres://worklete:password@localhost/worklete";
     let url = variables.text("DATABASE_URL").ok_or_else(|| ConfigError::new("DATABASE_URL", expected))?;
-    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(ConfigError::new("DATABASE_URL", "must start with postgres:// or postgresql://"));
+    if !is_database_url(&url) {
+        let problem = "must be a URL such as postgres://worklete:password@localhost/worklete, special characters of the \
+            password written as %XX";
+        return Err(ConfigError::new("DATABASE_URL", problem));
     }
     // More connections than about eight a core make PostgreSQL slower, not faster.
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -255,6 +257,15 @@ fn read_database(variables: &Variables<'_>) -> Result<PgSettings, ConfigError> {
         acquire_timeout: variables.seconds("DATABASE_ACQUIRE_TIMEOUT_SECONDS", 60, 3)?,
         statement_timeout: variables.seconds("DATABASE_STATEMENT_TIMEOUT_SECONDS", 600, 10)?,
     })
+}
+
+/// Checked here because libpq quotes what it cannot read, and that may be a part of the password.
+fn is_database_url(url: &str) -> bool {
+    let is_escape = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|b| b.is_ascii_hexdigit());
+    let has_good_escapes = url.split('%').skip(1).all(is_escape);
+    let is_known =
+        |parsed: &Url| matches!(parsed.scheme(), "postgres" | "postgresql") && parsed.fragment().is_none();
+    has_good_escapes && Url::parse(url).is_ok_and(|parsed| is_known(&parsed))
 }
 
 fn read_public_url(variables: &Variables<'_>) -> Result<String, ConfigError> {
@@ -381,6 +392,7 @@ fn read_throttle(variables: &Variables<'_>) -> Result<ThrottleLimits, ConfigErro
         wrong_invite_codes_of_address: count("RATE_WRONG_INVITE_CODES_PER_ADDRESS", 10)?,
         reset_mails_of_address: count("RATE_RESET_MAILS_PER_ADDRESS", 10)?,
         reset_mails_of_account: count("RATE_RESET_MAILS_PER_ACCOUNT", 3)?,
+        password_changes_of_account: count("RATE_PASSWORD_CHANGES_PER_ACCOUNT", 10)?,
     })
 }
 
@@ -416,6 +428,8 @@ mod tests {
         for (name, value) in [
             ("WORKLETE_ENV", "staging"),
             ("DATABASE_URL", "mysql://x"),
+            ("DATABASE_URL", "postgres://u:pa/ss@h/db"),
+            ("DATABASE_URL", "postgres://u:hun%zzter@h/db"),
             ("DATABASE_POOL_SIZE", "0"),
             ("LISTEN_ADDRESS", "everywhere"),
             ("PUBLIC_URL", "api.example.org"),

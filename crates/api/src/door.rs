@@ -100,7 +100,8 @@ pub(crate) async fn door<B: MessageBody + 'static>(
 }
 
 async fn enter(request: &ServiceRequest) -> ApiResult<()> {
-    let path = request.path();
+    // As the router sees it: decoded, so that no spelling of a path slips past.
+    let path = request.match_info().as_str();
     let Some(operations) = request.app_data::<Data<Operations>>() else { return Ok(()) };
     let Some(operation) = operations.find(request.method(), path) else { return Ok(()) };
     if !operation.is_anonymous && !SELF_SERVICE.contains(&path) {

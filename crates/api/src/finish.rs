@@ -30,7 +30,7 @@ pub(crate) async fn finish(
     let request_id = Visitor::note(&request, proxies);
     let mut response = next.call(request).await?.map_into_boxed_body();
 
-    let style = Style::of(response.request().method(), response.request().path());
+    let style = Style::of(response.request().method(), response.request().match_info().as_str());
     let error_code = response.response().error().map(|error| {
         let error = error.as_error::<ApiError>();
         (error.map_or("framework", ApiError::code), error.and_then(ApiError::causes))
@@ -85,7 +85,7 @@ fn foreign(method: &Method, status: StatusCode) -> ApiError {
 }
 
 fn add_headers(response: &mut ServiceResponse<BoxBody>, request_id: &str, speaks_tls: bool) {
-    let path = response.request().path();
+    let path = response.request().match_info().as_str();
     let is_private = path.starts_with("/api/v1/");
     let session = response.request().extensions().get::<SessionKeys>().map(session_headers);
     let headers = response.headers_mut();

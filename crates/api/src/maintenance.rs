@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use domain_kernel::DomainError;
 use tokio::time::Instant;
 
 use crate::compose::Services;
+use crate::error::ApiError;
 
 const FIRST_DELAY: Duration = Duration::from_mins(1);
 const INTERVAL: Duration = Duration::from_mins(10);
 
-/// Cleans up for ever. Several instances may do so at once: each step is one statement that finds nothing the second time.
+/// Cleans up for ever. Several instances may do so at once: each finds nothing to do a second time. What is
+/// too much for one round is left for the next.
 pub(crate) async fn run(services: Services) {
     // Not at once: a server that has just started has people waiting.
     let mut ticks = tokio::time::interval_at(Instant::now() + FIRST_DELAY, INTERVAL);
@@ -19,12 +20,17 @@ pub(crate) async fn run(services: Services) {
         match services.users.clean_up_accounts().await {
             Ok((0, 0)) => {}
             Ok((erased, purged)) => tracing::info!(erased, purged, "cleaned up accounts and sessions"),
-            Err(error) => tracing::warn!(code = error.code(), "could not clean up accounts and sessions"),
+            Err(error) => warn(error.into(), "could not clean up accounts and sessions"),
         }
         match services.memberships.expire_invitations().await {
             Ok(0) => {}
             Ok(expired) => tracing::info!(expired, "stamped expired invitations"),
-            Err(error) => tracing::warn!(code = error.code(), "could not stamp expired invitations"),
+            Err(error) => warn(error.into(), "could not stamp expired invitations"),
         }
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "made for this call")]
+fn warn(error: ApiError, what: &str) {
+    tracing::warn!(code = error.code(), cause = error.causes(), "{what}");
 }

@@ -67,7 +67,9 @@ async fn wrong_methods_are_told_the_right_ones() {
             .replace("{code}", "ZZZZZZ")
             .replace("{username}", "somebody")
             .replace("{id}", "00000000-0000-4000-8000-000000000001")
-            .replace("{organization_id}", "00000000-0000-4000-8000-000000000001");
+            .replace("{organization_id}", "00000000-0000-4000-8000-000000000001")
+            .replace("{team_id}", "00000000-0000-4000-8000-000000000001")
+            .replace("{admin_id}", "00000000-0000-4000-8000-000000000001");
         assert!(!concrete.contains('{'), "no sample for {path}");
         let known = ["GET", "POST", "PUT", "PATCH", "DELETE"];
         let allowed: Vec<_> =
@@ -339,4 +341,16 @@ async fn a_slash_at_the_end_changes_nothing() {
     let answer = app.call_as(&staff, Method::GET, "/auth/validate_token/", None).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(app.call(Method::GET, "//healthz/", None).await.status, 200);
+}
+
+#[tokio::test]
+async fn no_spelling_of_a_path_slips_past_the_door() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let course = "/worklete%5Fadmin/courses/00000000-0000-4000-8000-000000000001";
+    app.call(Method::GET, course, None).await.problem(401, "not_signed_in");
+    app.call_as(cast.person("org admin"), Method::GET, course, None).await.problem(403, "staff_only");
+    app.call_as(cast.person("staff admin"), Method::GET, course, None).await.problem(404, "not_found");
+    let wrong = app.call(Method::POST, "/%61uth/sign_in", Some(json!({ "username": "nobody" }))).await;
+    assert_eq!((wrong.status, wrong.header("content-type")), (401, Some("application/json; charset=utf-8")));
 }

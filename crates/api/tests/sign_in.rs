@@ -321,3 +321,24 @@ async fn an_address_that_guesses_waits_and_no_other_address_does() {
     }
     assert_eq!(from("198.51.100.2", "annlee".into(), PASSWORD).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_multipart_body_of_empty_parts_counts_by_its_whole_length() {
+    let app = TestApp::start().await;
+    let parts: String = (0..5000)
+        .map(|n| format!("--x\r\ncontent-disposition: form-data; name=\"k{n}\"\r\n\r\n\r\n"))
+        .collect();
+    let request =
+        app.request(Method::POST, "/auth/sign_in").header("content-type", "multipart/form-data; boundary=x");
+    let answer = app.send(request.body(format!("{parts}--x--\r\n"))).await;
+    assert_eq!((answer.status, answer.json["code"].as_str()), (413, Some("body_too_large")), "{answer:?}");
+}
+
+#[tokio::test]
+async fn names_that_nobody_can_have_share_no_budget() {
+    let app = TestApp::start().await;
+    for _ in 0..12 {
+        let answer = app.call(Method::POST, "/auth/sign_in", Some(json!({ "username": "abc" }))).await;
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
+}

@@ -67,7 +67,7 @@ impl From<SqlError> for Redacted {
 }
 
 /// Cuts what stands between quotes.
-fn without_quotes(message: &str) -> String {
+pub(crate) fn without_quotes(message: &str) -> String {
     message.split('"').enumerate().map(|(i, part)| if i % 2 == 0 { part } else { "…" }).collect()
 }
 

@@ -3,6 +3,7 @@
 //! Two verbs reach the database: [`Pg::read`] and [`Pg::write`]. A port method is one call of one of them.
 
 mod audit;
+mod connect;
 mod courses;
 mod error;
 mod invitations;

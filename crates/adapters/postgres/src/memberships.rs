@@ -456,6 +456,18 @@ impl MembershipRepository for PgMemberships {
     ) -> Result<MembershipView, MembershipError> {
         let code = code.clone();
         let accepted = self.pg.write(move |connection| {
+            // Somebody who is deleting the account in another window must not end up with a membership.
+            let active = users::deleted_at.is_null().and(users::locked_at.is_null());
+            let person: Option<Uuid> = users::table
+                .find(user.uuid())
+                .filter(active)
+                .select(users::id)
+                .for_share()
+                .first(connection)
+                .optional()?;
+            if person.is_none() {
+                return refuse(MembershipError::InvitationNotUsable);
+            }
             let Some(membership) = crate::invitations::take_membership(connection, &code, user, now)? else {
                 return refuse(MembershipError::InvitationNotUsable);
             };

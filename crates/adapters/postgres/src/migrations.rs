@@ -1,10 +1,11 @@
 use std::time::Duration;
 
-use diesel::Connection;
 use diesel::migration::Migration;
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::connect::connect;
 
 /// The steps of `migrations/`, embedded.
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../../migrations");
@@ -17,7 +18,7 @@ const LOCK: i64 = 0x776f_726b_6c65;
 pub enum MigrationError {
     /// The database cannot be reached.
     #[error("cannot connect to the database: {0}")]
-    Unreachable(#[from] diesel::ConnectionError),
+    Unreachable(String),
     /// A step failed.
     #[error("a migration failed: {0}")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -37,7 +38,7 @@ pub enum SchemaState {
 
 /// Applies the steps that are missing. Gives their names.
 pub fn migrate(url: &str) -> Result<Vec<String>, MigrationError> {
-    let mut connection = PgConnection::establish(url)?;
+    let mut connection = connect(url).map_err(MigrationError::Unreachable)?;
     wait_for_turn(&mut connection)?;
     let applied = connection.run_pending_migrations(MIGRATIONS).map_err(MigrationError::Failed)?;
     Ok(applied.iter().map(ToString::to_string).collect())
@@ -64,7 +65,7 @@ struct Turn {
 
 /// Compares the schemas.
 pub fn schema_state(url: &str) -> Result<SchemaState, MigrationError> {
-    let mut connection = PgConnection::establish(url)?;
+    let mut connection = connect(url).map_err(MigrationError::Unreachable)?;
     let pending = connection.pending_migrations(MIGRATIONS).map_err(MigrationError::Failed)?;
     if !pending.is_empty() {
         return Ok(SchemaState::Older(pending.iter().map(|step| step.name().to_string()).collect()));

@@ -1,11 +1,20 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 use domain_kernel::AuditEntry;
 use domain_orgs::ports::OrganizationRepository;
 use domain_orgs::{OrgError, Organization, SamlInfo};
 
+use crate::error::PgError;
 use crate::schema::organizations;
+use crate::sql::statement;
 use crate::{Pg, audit};
+
+#[derive(QueryableByName)]
+struct Nested {
+    #[diesel(sql_type = Bool)]
+    nested: bool,
+}
 
 /// Organizations in PostgreSQL.
 #[derive(Clone)]
@@ -25,6 +34,16 @@ impl OrganizationRepository for PgOrganizations {
     async fn insert(&self, organization: Organization, audit: AuditEntry) -> Result<(), OrgError> {
         self.pg
             .write(move |connection| {
+                let nested: Nested = statement(
+                    "SELECT EXISTS (SELECT FROM organizations WHERE starts_with(s3_integrations_folder || '/', {} || '/') \
+                     OR starts_with({} || '/', s3_integrations_folder || '/')) AS nested",
+                )
+                .bind::<Text, _>(organization.s3_integrations_folder.as_str().to_owned())
+                .bind::<Text, _>(organization.s3_integrations_folder.as_str().to_owned())
+                .get_result(connection)?;
+                if nested.nested {
+                    return Err(PgError::Refused(OrgError::folder_taken()));
+                }
                 diesel::insert_into(organizations::table)
                     .values((
                         organizations::id.eq(organization.id.uuid()),

@@ -8,6 +8,7 @@ use diesel::pg::PgConnection;
 use tokio::sync::Semaphore;
 
 use crate::PgError;
+use crate::connect::connect;
 use crate::error::{Verdict, verdict};
 
 /// How to reach the database.
@@ -87,14 +88,13 @@ impl r2d2::ManageConnection for Connector {
     type Error = diesel::result::Error;
 
     fn connect(&self) -> Result<Tracked, Self::Error> {
-        let unreachable =
-            |error: diesel::ConnectionError| diesel::result::Error::QueryBuilderError(Box::new(error));
+        let unreachable = |reason: String| diesel::result::Error::QueryBuilderError(reason.into());
         let is_closed = self.is_closed.read();
         if is_closed.as_deref().is_ok_and(|is_closed| *is_closed) {
-            return Err(unreachable(diesel::ConnectionError::BadConnection("closed".into())));
+            return Err(unreachable("closed".into()));
         }
         let generation = self.generation.load(Ordering::Acquire);
-        let mut connection = PgConnection::establish(&self.settings.url).map_err(unreachable)?;
+        let mut connection = connect(&self.settings.url).map_err(unreachable)?;
         let milliseconds = self.settings.statement_timeout.as_millis();
         connection.batch_execute(&format!(
             "SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds}; \

@@ -326,6 +326,11 @@ fn set_password(connection: &mut PgConnection, update: &PasswordUpdate) -> Outco
     }
     match &update.ground {
         PasswordGround::Session(kept) => {
+            // The user's row is locked by now: a session that another change of password has ended is gone for good.
+            let own = sessions::table.find(kept.uuid()).filter(sessions::user_id.eq(user));
+            if !diesel::select(diesel::dsl::exists(own)).get_result::<bool>(connection)? {
+                return refuse(UserError::NotSignedIn);
+            }
             let others = sessions::table.filter(sessions::user_id.eq(user).and(sessions::id.ne(kept.uuid())));
             diesel::delete(others).execute(connection)?;
         }
@@ -460,7 +465,9 @@ impl UserRepository for PgUsers {
         only_first: bool,
     ) -> Result<(), UserError> {
         let inserted = self.pg.write(move |connection| {
-            diesel::sql_query("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE").execute(connection)?;
+            if only_first {
+                diesel::sql_query("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE").execute(connection)?;
+            }
             let admins = users::table
                 .filter(users::staff_role.eq("admin"))
                 .filter(users::locked_at.is_null().and(users::deleted_at.is_null()));
@@ -491,8 +498,13 @@ impl UserRepository for PgUsers {
             };
             let mut user = User::try_from(row)
                 .map_err(|problem| PgError::Refused(unreadable("users", &problem).into()))?;
+            let old_address = user.email.clone();
             edit(&mut user).map_err(PgError::Refused)?;
             diesel::update(users::table.find(id.uuid())).set(user_values!(user)).execute(connection)?;
+            if user.email != old_address {
+                // Whoever reads the old mailbox must not be able to use a link that was sent there.
+                end_resets(connection, id, user.updated_at)?;
+            }
             if let Some(password) = &password {
                 set_password(connection, password)?;
             }
@@ -567,7 +579,7 @@ impl UserRepository for PgUsers {
     ) -> Result<u64, UserError> {
         let erased = self.pg.write(move |connection| {
             let erased = statement(
-                "WITH due AS (SELECT id FROM users WHERE deleted_at < {} AND erased_at IS NULL FOR UPDATE SKIP LOCKED), \
+                "WITH due AS (SELECT id FROM users WHERE deleted_at < {} AND erased_at IS NULL LIMIT 1000 FOR UPDATE SKIP LOCKED), \
                  roster AS (UPDATE memberships m SET first_name = 'Erased', last_name = 'Person', email = NULL, \
                     external_id = NULL, updated_at = {} FROM due WHERE m.user_id = due.id) \
                  UPDATE users u SET username = 'erased-' || gen_random_uuid(), provider = 'username', email = NULL, \

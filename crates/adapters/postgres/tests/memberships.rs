@@ -697,3 +697,18 @@ async fn no_membership_can_be_active_without_a_user_or_pending_with_one() {
         assert!(refused.contains("check constraint"), "{change}: {refused}");
     }
 }
+
+#[tokio::test]
+async fn somebody_who_deleted_the_account_accepts_nothing_and_the_code_stays_usable() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let staff = ports.given_staff().await;
+    let organization = ports.given_organization(staff, "North").await;
+    ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
+    let (user, _) = ports.given_user("forklift-fan").await;
+    ports.users.delete(user.id, at(20)).await.expect("deletes");
+    let before = everything(&db);
+    let refused = ports.memberships.accept(&code("AAAA22"), user.id, at(21)).await;
+    assert!(matches!(refused, Err(MembershipError::InvitationNotUsable)), "{refused:?}");
+    assert_eq!(everything(&db), before);
+}

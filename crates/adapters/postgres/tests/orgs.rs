@@ -4,7 +4,7 @@ mod common;
 
 use adapter_postgres::testing::TestDatabase;
 use domain_kernel::{AuditEntry, AuditSubject, UserId};
-use domain_orgs::{Cadence, OrgError, Organization};
+use domain_orgs::{Cadence, Folder, OrgError, Organization};
 use serde_json::json;
 
 use crate::common::{
@@ -124,4 +124,23 @@ async fn what_happened_stays_when_somebody_would_remove_the_actor() {
     ports.given_organization(staff, "North").await;
     let refused = db.try_execute("DELETE FROM users").expect_err("the trail names the actor");
     assert!(refused.contains("audit_log_actor_id_fkey"), "{refused}");
+}
+
+#[tokio::test]
+async fn no_folder_lies_within_another_organizations() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let staff = ports.given_staff().await;
+    ports.given_organization(staff, "North").await;
+    for (folder, is_free) in
+        [("north", false), ("north/feed/daily", false), ("north/feeds", true), ("nor", true)]
+    {
+        let organization = Organization {
+            s3_integrations_folder: Folder::parse(folder).expect("a folder"),
+            ..an_organization(folder)
+        };
+        let audit = audit_of(staff, &organization);
+        let inserted = ports.organizations.insert(organization, audit).await;
+        assert_eq!(inserted.is_ok(), is_free, "{folder}: {inserted:?}");
+    }
 }

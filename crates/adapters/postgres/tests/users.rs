@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use adapter_postgres::testing::TestDatabase;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain_kernel::{EmailAddress, FieldErrors, OrgId, StaffRole, UserId};
+use domain_kernel::{EmailAddress, FieldErrors, OrgId, PersonName, StaffRole, UserId};
 use domain_users::ports::{PasswordGround, PasswordUpdate, StoredCredentials, UserEdit};
 use domain_users::{
     Account, FormerUid, MembershipBrief, MembershipStatus, PasswordHash, Provider, Session, User, UserError,
@@ -940,4 +940,42 @@ async fn the_name_and_address_of_somebody_erased_are_free_again() {
         assert_eq!(ports.users.find_credentials(&login(name)).await.expect("looked up"), None);
         ports.given_user(name).await;
     }
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_sets_no_password_and_ends_no_other_session() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let (user, first) = ports.given_user("forklift-fan").await;
+    let owner = a_session(user.id, at(11));
+    ports.sessions.open(owner.clone(), 10).await.expect("opens");
+    ports.sessions.delete(first.id).await.expect("ends");
+    let before = everything(&db);
+    let refused = ports.users.update_password(by_session(user.id, &first, at(75))).await;
+    assert!(matches!(refused, Err(UserError::NotSignedIn)), "{refused:?}");
+    assert_eq!(everything(&db), before);
+}
+
+#[tokio::test]
+async fn a_new_address_ends_the_reset_links_that_went_to_the_old_one() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let (user, _) = ports.given_user("old@example.org").await;
+    let reset = a_reset(user.id, at(13));
+    ports.resets.insert(reset.clone()).await.expect("inserts");
+    let same_address: UserEdit = Box::new(|user| {
+        user.last_name = PersonName::parse("Changed").expect("a name");
+        Ok(())
+    });
+    ports.users.update(user.id, same_address, None).await.expect("changes");
+    let kept = ports.resets.find(&reset.token).await.expect("looked up").expect("it is there");
+    assert_eq!(kept.used_at, None);
+    let new_address: UserEdit = Box::new(|user| {
+        user.email = EmailAddress::parse("new@example.org").ok();
+        user.updated_at = at(20);
+        Ok(())
+    });
+    ports.users.update(user.id, new_address, None).await.expect("changes");
+    let ended = ports.resets.find(&reset.token).await.expect("looked up").expect("it is there");
+    assert_eq!(ended.used_at, Some(at(20)));
 }

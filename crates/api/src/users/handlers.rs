@@ -1,7 +1,9 @@
+use std::future::Future;
+
 use actix_web::http::header::{LOCATION, WARNING};
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
-use domain_kernel::FieldErrors;
+use domain_kernel::{FieldErrors, StorageError};
 use domain_users::{AccessToken, Provider, RequestPasswordReset, UserError, UserService, Username};
 
 use super::dto::{
@@ -190,7 +192,8 @@ async fn new_password(
     params: &Params<PasswordRequest>,
 ) -> ApiResult<HttpResponse> {
     let form = &params.values;
-    let account = if let Some(token) = &form.reset_password_token {
+    let token = form.reset_password_token.as_deref().filter(|token| !token.trim().is_empty());
+    let account = if let Some(token) = token {
         let (account, keys) = users.reset_password(form.reset(token, visitor)?).await?;
         hand_over(request, keys);
         account
@@ -199,7 +202,7 @@ async fn new_password(
         users.change_password(form.change(&caller)?).await?
     };
     let mut response = HttpResponse::Ok();
-    if params.in_query.iter().any(|name| name.starts_with("password")) {
+    if params.in_query.iter().any(|name| name.contains("password")) {
         response.insert_header(("deprecation", "true"));
         response.insert_header((
             WARNING,
@@ -275,6 +278,15 @@ pub(crate) async fn open_password_reset(
     Ok(HttpResponse::Found().insert_header((LOCATION, location)).finish())
 }
 
+/// Runs to its end even if the client goes away meanwhile: a guess whose answer nobody waits for has cost a slow hash and
+/// must count all the same.
+async fn detached<T: 'static>(
+    work: impl Future<Output = Result<T, UserError>> + 'static,
+) -> Result<T, UserError> {
+    let done = actix_web::rt::spawn(work).await;
+    done.unwrap_or_else(|stopped| Err(StorageError::Failed(Box::new(stopped)).into()))
+}
+
 /// Sign in
 ///
 /// Each sign-in opens a session of its own; at most ten a user, the longest unused one goes. Takes JSON, a form or the query.
@@ -298,7 +310,7 @@ pub(crate) async fn sign_in(
     params: Params<SignInRequest>,
 ) -> ApiResult<HttpResponse> {
     let command = params.values.command(visitor).map_err(ApiError::invalid)?;
-    let (account, keys) = users.sign_in(command).await?;
+    let (account, keys) = detached(async move { users.sign_in(command).await }).await?;
     hand_over(&request, keys);
     Ok(HttpResponse::Ok().json(SignedInResponse { data: (&account).into() }))
 }

@@ -15,6 +15,8 @@ pub enum Budget {
     ResetMailsOfAddress,
     /// Reset mails to one account.
     ResetMailsOfAccount,
+    /// New passwords of one account: each costs a slow hash.
+    PasswordChangesOfAccount,
 }
 
 /// The budget is used up.

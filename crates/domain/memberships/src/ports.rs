@@ -56,7 +56,7 @@ pub trait MembershipRepository: Send + Sync {
     /// accepted.
     ///
     /// Fails, writing nothing, with [`MembershipError::InvitationNotUsable`] if the code is unknown, used, revoked or
-    /// expired at `now`, and with [`MembershipError::AlreadyMember`] if the user has a membership in the organization.
+    /// expired at `now` or the user has no active account any more, and with [`MembershipError::AlreadyMember`] if the user has a membership in the organization.
     async fn accept(
         &self,
         code: &InviteCode,

@@ -10,6 +10,6 @@ use crate::{OrgError, Organization};
 #[async_trait]
 pub trait OrganizationRepository: Send + Sync {
     /// One atomic fact: adds the organization and its audit row. Fails with [`OrgError::FolderTaken`], writing nothing,
-    /// if another organization uses the folder.
+    /// if another organization uses the folder, one above it or one below it: nobody may read what lies in another's.
     async fn insert(&self, organization: Organization, audit: AuditEntry) -> Result<(), OrgError>;
 }

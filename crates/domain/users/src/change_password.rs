@@ -1,7 +1,7 @@
 use domain_kernel::{Budget, FieldErrors, SessionId, UserId};
 
 use crate::ports::{PasswordGround, PasswordUpdate};
-use crate::{Account, Password, UserError, UserService};
+use crate::{Account, Password, PasswordHash, UserError, UserService};
 
 /// A new password for the signed-in person.
 #[derive(Debug, Clone)]
@@ -33,6 +33,7 @@ impl UserService {
         password: Password,
         ground: PasswordGround,
     ) -> Result<PasswordUpdate, UserError> {
+        self.ports.throttle.record(Budget::PasswordChangesOfAccount, &account_key(user))?;
         let password_hash = self.ports.hasher.hash(password).await?;
         Ok(PasswordUpdate { user, password_hash, at: self.now(), ground })
     }
@@ -44,20 +45,41 @@ impl UserService {
         user: UserId,
         current: Option<Password>,
     ) -> Result<(), UserError> {
-        let (throttle, key) = (&self.ports.throttle, user.to_string());
-        throttle.check(Budget::SignInFailuresOfAccount, &key)?;
         let stored = self.ports.users.find_credentials_by_id(user).await?;
         let hash = stored.and_then(|credentials| credentials.password_hash);
-        let fits = match current {
+        if self.guess(&account_key(user), current, hash).await? {
+            return Ok(());
+        }
+        Err(FieldErrors::of("current_password", "invalid", "is invalid").into())
+    }
+
+    /// Whether a password is the right one, with the budget of the account: the one way to check a password.
+    pub(crate) async fn guess(
+        &self,
+        account: &str,
+        password: Option<Password>,
+        hash: Option<PasswordHash>,
+    ) -> Result<bool, UserError> {
+        let throttle = &self.ports.throttle;
+        throttle.check(Budget::SignInFailuresOfAccount, account)?;
+        let fits = match password {
             Some(password) => self.ports.hasher.verify(password, hash).await?,
             None => false,
         };
         if fits {
-            return Ok(());
+            // Tries made in parallel all pass the first check; what comes in after the last allowed failure learns nothing.
+            throttle.check(Budget::SignInFailuresOfAccount, account)?;
+            throttle.clear(Budget::SignInFailuresOfAccount, account);
+        } else {
+            throttle.record(Budget::SignInFailuresOfAccount, account)?;
         }
-        throttle.record(Budget::SignInFailuresOfAccount, &key)?;
-        Err(FieldErrors::of("current_password", "invalid", "is invalid").into())
+        Ok(fits)
     }
+}
+
+/// What the budgets of an account are counted by, whichever of its names is typed.
+pub(crate) fn account_key(user: UserId) -> String {
+    format!("id:{user}")
 }
 
 #[cfg(test)]

@@ -124,7 +124,6 @@ impl UserService {
         self.ports.resets.insert(reset).await?;
         Ok(PasswordResetMail {
             to: email,
-            name: user.first_name.to_string(),
             link: format!("{}?reset_password_token={}", self.policy.reset_link, token.reveal()),
             valid_minutes: self.policy.reset_lifespan.num_minutes(),
         })

@@ -1,5 +1,7 @@
 //! What the users domain needs from the outside.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain_kernel::{InviteCode, PasswordResetId, SessionId, UserId};
@@ -186,17 +188,22 @@ pub trait SecretGenerator: Send + Sync {
     fn secret(&self) -> Secret;
 }
 
-/// A mail with the link to a new password.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A mail with the link to a new password. It names nobody: addresses are not verified, and a name could carry any text.
+#[derive(Clone, PartialEq, Eq)]
 pub struct PasswordResetMail {
     /// To whom.
     pub to: domain_kernel::EmailAddress,
-    /// How to address them.
-    pub name: String,
     /// The link, which holds the reset token.
     pub link: String,
     /// How long it works.
     pub valid_minutes: i64,
+}
+
+/// Hidden: the link holds a token.
+impl fmt::Debug for PasswordResetMail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordResetMail(…)")
+    }
 }
 
 /// Sends mail about accounts.

@@ -127,7 +127,7 @@ impl UserService {
             tokens: TokenState { current: token.digest(), next, previous: None },
             created_at: now,
             last_used_at: now,
-            expires_at: now + policy.lifespan,
+            expires_at: now + policy.lifespan.min(policy.absolute_lifespan),
             absolute_expires_at: now + policy.absolute_lifespan,
             device,
         };

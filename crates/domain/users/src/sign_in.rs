@@ -1,5 +1,6 @@
 use domain_kernel::{Budget, Origin};
 
+use crate::change_password::account_key;
 use crate::{Account, Device, Login, Password, SessionKeys, UserError, UserService};
 
 /// A try to sign in.
@@ -29,26 +30,25 @@ impl UserService {
             Some(login) => self.ports.users.find_credentials(login).await?,
             None => None,
         };
-        // One key for an account, whichever of its names is typed; unknown names are counted just the same.
-        let account_key = match (&stored, &command.login) {
-            (Some(credentials), _) => credentials.user.to_string(),
-            (None, login) => login.as_ref().map_or(String::new(), |login| login.name.clone()),
+        // Unknown names are counted just as accounts are. A name that nobody could have is no account's, so it has no
+        // budget that others would share.
+        let account = match (&stored, &command.login) {
+            (Some(credentials), _) => Some(account_key(credentials.user)),
+            (None, Some(login)) => Some(format!("name:{}", login.name)),
+            (None, None) => None,
         };
-        throttle.check(Budget::SignInFailuresOfAccount, &account_key)?;
         let stored = stored.filter(|credentials| credentials.is_active);
         let hash = stored.as_ref().and_then(|credentials| credentials.password_hash.clone());
-        let fits = match command.password {
-            Some(password) => self.ports.hasher.verify(password, hash).await?,
-            None => false,
+        let guess = match &account {
+            Some(account) => self.guess(account, command.password, hash).await,
+            None => Ok(false),
         };
-        let Some(stored) = stored.filter(|_| fits) else {
+        if matches!(guess, Ok(false)) {
             throttle.record(Budget::SignInFailuresOfAddress, &address)?;
-            throttle.record(Budget::SignInFailuresOfAccount, &account_key)?;
-            return Err(UserError::InvalidCredentials);
-        };
-        // Tries made in parallel all pass the first check; what comes in after the last allowed failure learns nothing.
-        throttle.check(Budget::SignInFailuresOfAccount, &account_key)?;
-        throttle.clear(Budget::SignInFailuresOfAccount, &account_key);
+        }
+        let stored = stored.filter(|_| matches!(guess, Ok(true)));
+        guess?;
+        let stored = stored.ok_or(UserError::InvalidCredentials)?;
 
         let (session, token) = self.new_session(stored.user, command.device, self.now());
         let account = self.ports.sessions.open(session.clone(), self.policy.sessions.limit).await?;

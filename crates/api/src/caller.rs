@@ -61,9 +61,8 @@ impl FromRequest for Caller {
 
 /// Finds the session that a request names, counts the request against it, and has the answer carry its headers.
 pub(crate) async fn authenticate(request: &HttpRequest, fallback: CredentialParams) -> ApiResult<Caller> {
-    let missing = || ApiError::unauthenticated("the application is not composed");
-    let users = request.app_data::<Data<UserService>>().ok_or_else(missing)?;
-    let limiter = request.app_data::<Data<SessionLimiter>>().ok_or_else(missing)?;
+    let users = request.app_data::<Data<UserService>>().expect("the server registers its services");
+    let limiter = request.app_data::<Data<SessionLimiter>>().expect("the server registers its limiter");
     let credentials = credentials(request.headers(), fallback).ok_or(UserError::NotSignedIn)?;
     let authenticated = users.authenticate(credentials).await?;
     request.extensions_mut().insert(authenticated.keys);

@@ -1,4 +1,4 @@
-//! Configuration, from the environment (and from `.env` in development). This is the one file that reads it; `.env.example`
+//! Configuration, from the environment (and from `.env`, unless `WORKLETE_ENV=production`). This is the one file that reads it; `.env.example`
 //! shows every variable, and a test compares the two.
 
 use std::cell::RefCell;

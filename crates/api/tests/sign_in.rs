@@ -325,9 +325,8 @@ async fn an_address_that_guesses_waits_and_no_other_address_does() {
 #[tokio::test]
 async fn a_multipart_body_of_empty_parts_counts_by_its_whole_length() {
     let app = TestApp::start().await;
-    let parts: String = (0..5000)
-        .map(|n| format!("--x\r\ncontent-disposition: form-data; name=\"k{n}\"\r\n\r\n\r\n"))
-        .collect();
+    let part = |n: u32| format!("--x\r\ncontent-disposition: form-data; name=\"k{n}\"\r\n\r\n\r\n");
+    let parts = (0..5000).map(part).collect::<Vec<_>>().concat();
     let request =
         app.request(Method::POST, "/auth/sign_in").header("content-type", "multipart/form-data; boundary=x");
     let answer = app.send(request.body(format!("{parts}--x--\r\n"))).await;

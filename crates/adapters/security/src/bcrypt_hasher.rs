@@ -2,7 +2,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use domain_kernel::StorageError;
 use domain_users::ports::PasswordHasher;
 use domain_users::{Password, PasswordHash, UserError};
 use tokio::sync::Semaphore;
@@ -88,7 +87,7 @@ impl BcryptHasher {
 }
 
 fn failed(error: impl std::error::Error + Send + Sync + 'static) -> UserError {
-    UserError::Storage(StorageError::Failed(Box::new(error)))
+    UserError::Hashing(Box::new(error))
 }
 
 #[async_trait]

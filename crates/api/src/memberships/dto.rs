@@ -188,10 +188,10 @@ pub(crate) enum Reader {
 }
 
 impl MembershipResponse {
-    pub(crate) fn new(view: MembershipView, reader: Reader, now: DateTime<Utc>) -> Self {
+    pub(crate) fn new(view: MembershipView, reader: Reader) -> Self {
         let MembershipView { membership, invitation, user } = view;
         let invitation = invitation.filter(|_| reader == Reader::Admin);
-        let is_pending = |i: &&Invitation| i.status_at(now) == InvitationStatus::Pending;
+        let is_pending = |i: &&Invitation| i.status == InvitationStatus::Pending;
         let invite_code = invitation.as_ref().filter(is_pending).map(|i| i.code.as_str().to_owned());
         let ids = |teams: &[TeamId]| teams.iter().map(|team| team.uuid()).collect();
         Self {
@@ -212,7 +212,7 @@ impl MembershipResponse {
             invitation: invitation.map(|i| InvitationBrief {
                 id: i.id.uuid(),
                 code: i.code.as_str().to_owned(),
-                status: i.status_at(now).as_str(),
+                status: i.status.as_str(),
                 expires_at: i.expires_at,
             }),
             team_ids: ids(&membership.teams),

@@ -42,7 +42,7 @@ pub(crate) async fn create_membership(
         Added::Created(view) => (HttpResponse::Created(), view),
         Added::Reactivated(view) => (HttpResponse::Ok(), view),
     };
-    Ok(response.json(MembershipResponse::new(view, Reader::Admin, memberships.clock.now())))
+    Ok(response.json(MembershipResponse::new(view, Reader::Admin)))
 }
 
 /// Look up an invite code
@@ -86,5 +86,5 @@ pub(crate) async fn accept_invitation(
     code: Path<String>,
 ) -> ApiResult<HttpResponse> {
     let view = memberships.accept_invitation(&caller.actor, &parse_code(&code)?).await?;
-    Ok(HttpResponse::Ok().json(MembershipResponse::new(view, Reader::Person, memberships.clock.now())))
+    Ok(HttpResponse::Ok().json(MembershipResponse::new(view, Reader::Person)))
 }

@@ -11,11 +11,12 @@ impl MembershipService {
     ) -> Result<MembershipView, MembershipError> {
         let address = actor.origin.throttle_key();
         self.throttle.check(Budget::WrongInviteCodesOfAddress, &address)?;
-        let accepted = self.memberships.accept(code, actor.user, self.clock.now()).await;
+        let now = self.clock.now();
+        let accepted = self.memberships.accept(code, actor.user, now).await;
         if let Err(MembershipError::InvitationNotUsable) = accepted {
             self.throttle.record(Budget::WrongInviteCodesOfAddress, &address)?;
         }
-        accepted
+        accepted.map(|view| view.at(now))
     }
 }
 

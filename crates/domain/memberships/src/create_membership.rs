@@ -89,10 +89,10 @@ impl MembershipService {
         for _ in 1..CODE_ATTEMPTS {
             match self.memberships.add(new.clone()).await {
                 Err(MembershipError::CodeTaken) => new.invitation.code = self.codes.code(),
-                done => return done,
+                done => return done.map(|added| added.at(now)),
             }
         }
-        self.memberships.add(new).await
+        self.memberships.add(new).await.map(|added| added.at(now))
     }
 
     fn new_invitation(&self, membership: &Membership) -> Invitation {

@@ -154,6 +154,17 @@ pub struct MembershipView {
     pub user: Option<UserBrief>,
 }
 
+impl MembershipView {
+    /// The same as it stands at `now`: time makes a pending invitation an expired one before anything writes that down.
+    #[must_use]
+    pub fn at(mut self, now: DateTime<Utc>) -> Self {
+        if let Some(invitation) = &mut self.invitation {
+            invitation.status = invitation.status_at(now);
+        }
+        self
+    }
+}
+
 /// What became of a person put on the roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Added {
@@ -161,6 +172,15 @@ pub enum Added {
     Created(MembershipView),
     /// The person had left and is back: the old membership was taken up again.
     Reactivated(MembershipView),
+}
+
+impl Added {
+    pub(crate) fn at(self, now: DateTime<Utc>) -> Self {
+        match self {
+            Self::Created(view) => Self::Created(view.at(now)),
+            Self::Reactivated(view) => Self::Reactivated(view.at(now)),
+        }
+    }
 }
 
 #[cfg(test)]

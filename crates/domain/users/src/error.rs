@@ -45,6 +45,9 @@ pub enum UserError {
     /// More passwords wait to be checked than the machine can hash in time.
     #[error("The server is busy. Please try again in a moment.")]
     Busy,
+    /// A password could not be hashed or checked.
+    #[error("the password could not be hashed")]
+    Hashing(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The mail could not be handed over.
     #[error("the mail could not be sent")]
     Mail(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -66,7 +69,7 @@ impl DomainError for UserError {
             Self::LastOrgAdmin | Self::StaffAdminExists => ErrorKind::Conflict,
             Self::Throttled(_) => ErrorKind::Throttled,
             Self::Busy => ErrorKind::Unavailable,
-            Self::Mail(_) => ErrorKind::Internal,
+            Self::Hashing(_) | Self::Mail(_) => ErrorKind::Internal,
             Self::Storage(error) => error.kind(),
         }
     }
@@ -87,7 +90,7 @@ impl DomainError for UserError {
             Self::StaffAdminExists => "staff_admin_exists",
             Self::Throttled(_) => "too_many_attempts",
             Self::Busy => "busy",
-            Self::Mail(_) => "internal_error",
+            Self::Hashing(_) | Self::Mail(_) => "internal_error",
             Self::Storage(error) => error.code(),
         }
     }

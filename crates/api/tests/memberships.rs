@@ -389,3 +389,42 @@ async fn each_addition_leaves_an_audit_row_without_secrets() {
         assert!(!text.contains(secret), "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_membership_is_read_by_the_person_and_by_those_above_and_the_code_by_admins_only() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let admin = cast.person("org admin");
+    let made = app.membership(admin, &cast.organization, json!({ "team_ids": [cast.team] })).await;
+    let path = format!("/memberships/{}", common::id_of(&made));
+    // In the order of the cast: anonymous, outsider, gone, member, team admin, org admin, staff employee, staff admin.
+    let expected = [401, 404, 404, 403, 200, 200, 200, 200];
+    for ((role, person), status) in cast.people.iter().zip(expected) {
+        let answer = app.call_by(person.as_ref(), Method::GET, &path, None).await;
+        assert_eq!(answer.status, status, "{role}: {answer:?}");
+        if status == 200 {
+            assert_eq!(answer.json, made, "{role}");
+        }
+    }
+
+    let person = app.sign_up("newcomer", made["invite_code"].as_str().expect("a code")).await.person();
+    let own = app.call_as(&person, Method::GET, &path, None).await;
+    assert_eq!((own.status, own.json["status"].as_str()), (200, Some("active")));
+    assert!(own.json["invitation"].is_null() && own.json["invite_code"].is_null(), "{own:?}");
+    assert_eq!(own.json["user"]["username"], "newcomer");
+    let seen = app.call_as(admin, Method::GET, &path, None).await;
+    assert_eq!(seen.json["invitation"]["status"], "accepted", "{seen:?}");
+    assert!(seen.json["invite_code"].is_null(), "{seen:?}");
+}
+
+#[tokio::test]
+async fn an_expired_invitation_shows_as_expired_before_anything_stamps_it() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let admin = cast.person("org admin");
+    let made = app.membership(admin, &cast.organization, json!({})).await;
+    app.database.execute("UPDATE invitations SET expires_at = now() WHERE status = 'pending'");
+    let read = app.call_as(admin, Method::GET, &format!("/memberships/{}", common::id_of(&made)), None).await;
+    assert_eq!(read.json["invitation"]["status"], "expired", "{read:?}");
+    assert!(read.json["invite_code"].is_null(), "{read:?}");
+}

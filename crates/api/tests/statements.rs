@@ -16,10 +16,12 @@ async fn reads(app: &TestApp) -> (Person, Vec<(String, String)>) {
         .await;
     let organization = app.organization(&staff, "Harbor").await;
     let team = app.team(&staff, &organization, "Night shift").await;
+    let membership = id_of(&app.membership(&staff, &organization, json!({})).await);
     let samples = [
         ("courses/{id}", format!("courses/{}", id_of(&course.json))),
         ("{organization_id}", organization),
         ("{team_id}", team),
+        ("{membership_id}", membership),
     ];
     let document = serde_json::to_value(api::openapi::document()).expect("JSON");
     let paths = document["paths"].as_object().expect("paths");

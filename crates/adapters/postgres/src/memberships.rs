@@ -415,6 +415,18 @@ impl MembershipRepository for PgMemberships {
         })
     }
 
+    async fn find(&self, id: MembershipId) -> Result<Option<MembershipView>, MembershipError> {
+        let row = self
+            .pg
+            .read(move |connection| {
+                let found = statement(VIEW).bind::<SqlUuid, _>(id.uuid());
+                Ok(found.get_result::<ViewRow>(connection).optional()?)
+            })
+            .await
+            .map_err(PgError::<MembershipError>::into_storage)?;
+        row.map(ViewRow::read).transpose().map_err(|problem| unreadable("memberships", &problem).into())
+    }
+
     async fn preview(
         &self,
         code: &InviteCode,

@@ -712,3 +712,13 @@ async fn somebody_who_deleted_the_account_accepts_nothing_and_the_code_stays_usa
     assert!(matches!(refused, Err(MembershipError::InvitationNotUsable)), "{refused:?}");
     assert_eq!(everything(&db), before);
 }
+
+#[tokio::test]
+async fn a_membership_is_found_as_it_was_added() {
+    let db = TestDatabase::create();
+    let (ports, staff, organization) = ready(&db).await;
+    let view = ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
+    assert_eq!(ports.memberships.find(view.membership.id).await.expect("looked up"), Some(view));
+    let unknown = domain_kernel::MembershipId::new(next_id());
+    assert_eq!(ports.memberships.find(unknown).await.expect("looked up"), None);
+}

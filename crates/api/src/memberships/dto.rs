@@ -2,6 +2,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use domain_kernel::{EmailAddress, FieldErrors, FieldProblem, InviteCode, OrgId, PersonName, TeamId, UserId};
 use domain_memberships::{
     CreateMembership, ExternalId, Invitation, InvitationPreview, InvitationStatus, JobTitle, MembershipView,
+    Reader,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -176,15 +177,6 @@ pub(crate) struct MembershipResponse {
     updated_at: DateTime<Utc>,
     /// The account behind it.
     user: Option<UserBriefResponse>,
-}
-
-/// Whether the reader may see the invite code.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reader {
-    /// Runs the organization.
-    Admin,
-    /// The person themselves.
-    Person,
 }
 
 impl MembershipResponse {

@@ -1,12 +1,10 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
-use domain_kernel::OrgId;
-use domain_memberships::{Added, MembershipService};
+use domain_kernel::{MembershipId, OrgId};
+use domain_memberships::{Added, MembershipService, Reader};
 use uuid::Uuid;
 
-use super::dto::{
-    CreateMembershipRequest, InvitationPreviewResponse, MembershipResponse, Reader, parse_code,
-};
+use super::dto::{CreateMembershipRequest, InvitationPreviewResponse, MembershipResponse, parse_code};
 use crate::body::Json;
 use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult};
@@ -43,6 +41,29 @@ pub(crate) async fn create_membership(
         Added::Reactivated(view) => (HttpResponse::Ok(), view),
     };
     Ok(response.json(MembershipResponse::new(view, Reader::Admin)))
+}
+
+/// Get a membership
+///
+/// The invite code shows to admins only. For the person, admins of a team they are on, admins of the organization and staff.
+#[utoipa::path(
+    tag = "memberships",
+    params(("membership_id" = Uuid, Path, description = "The membership")),
+    responses(
+        (status = 200, description = "The membership", body = MembershipResponse),
+        (status = 403, description = "Somebody else of your organization"),
+        (status = 404, description = "No such membership, or not one of your organization"),
+    )
+)]
+#[get("/memberships/{membership_id}")]
+pub(crate) async fn get_membership(
+    caller: Caller,
+    memberships: Data<MembershipService>,
+    id: Path<Uuid>,
+) -> ApiResult<HttpResponse> {
+    let id = MembershipId::new(id.into_inner());
+    let (view, reader) = memberships.get_membership(&caller.actor, id).await?;
+    Ok(HttpResponse::Ok().json(MembershipResponse::new(view, reader)))
 }
 
 /// Look up an invite code

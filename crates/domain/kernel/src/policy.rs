@@ -48,6 +48,8 @@ pub enum Permission {
     OrganizationCreate,
     /// Add a person to an organization.
     MembershipCreate,
+    /// See somebody else's membership, with the invite code.
+    MembershipRead,
     /// Open a team.
     TeamCreate,
     /// See a team.
@@ -72,7 +74,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
     match role {
         Role::StaffAdmin => true,
         Role::StaffEmployee => match permission {
-            P::CourseRead | P::TeamRead | P::TeamList => true,
+            P::CourseRead | P::TeamRead | P::TeamList | P::MembershipRead => true,
             P::OrganizationCreate
             | P::MembershipCreate
             | P::TeamCreate
@@ -83,6 +85,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         },
         Role::OrgAdmin => match permission {
             P::MembershipCreate
+            | P::MembershipRead
             | P::TeamCreate
             | P::TeamRead
             | P::TeamList
@@ -92,7 +95,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             P::OrganizationCreate | P::CourseCreate | P::CourseRead => false,
         },
         Role::TeamAdmin => match permission {
-            P::TeamRead | P::TeamList | P::TeamRename => true,
+            P::MembershipRead | P::TeamRead | P::TeamList | P::TeamRename => true,
             P::OrganizationCreate
             | P::MembershipCreate
             | P::TeamCreate
@@ -105,6 +108,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             P::TeamRead | P::TeamList => true,
             P::OrganizationCreate
             | P::MembershipCreate
+            | P::MembershipRead
             | P::TeamCreate
             | P::TeamRename
             | P::TeamDelete
@@ -116,6 +120,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             P::TeamList => true,
             P::OrganizationCreate
             | P::MembershipCreate
+            | P::MembershipRead
             | P::TeamCreate
             | P::TeamRead
             | P::TeamRename

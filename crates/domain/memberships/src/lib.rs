@@ -3,13 +3,14 @@
 //! A membership exists before its person has an account: the roster makes it, pending, with an invitation whose code the
 //! person signs up with.
 //!
-//! Use cases of [`MembershipService`]: `create_membership`, `preview_invitation`, `accept_invitation`,
+//! Use cases of [`MembershipService`]: `create_membership`, `get_membership`, `preview_invitation`, `accept_invitation`,
 //! `expire_invitations`.
 
 mod accept_invitation;
 mod create_membership;
 mod error;
 mod expire_invitations;
+mod get_membership;
 mod invitation;
 mod membership;
 pub mod ports;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use create_membership::CreateMembership;
 pub use error::MembershipError;
+pub use get_membership::Reader;
 pub use invitation::{Invitation, InvitationPreview, InvitationStatus};
 pub use membership::{Added, ExternalId, JobTitle, Membership, MembershipStatus, MembershipView, UserBrief};
 pub use service::MembershipService;

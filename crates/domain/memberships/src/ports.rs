@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use domain_kernel::{AuditEntry, InviteCode, OrgId, UserId};
+use domain_kernel::{AuditEntry, InviteCode, MembershipId, OrgId, UserId};
 
 use crate::{Added, Invitation, InvitationPreview, Membership, MembershipError, MembershipView};
 
@@ -44,6 +44,9 @@ pub trait MembershipRepository: Send + Sync {
     /// external id, with [`MembershipError::Invalid`] naming `team_ids` or `administered_team_ids` if one is no live team
     /// of the organization, and with [`MembershipError::CodeTaken`] if a pending invitation has the code.
     async fn add(&self, new: NewMembership) -> Result<Added, MembershipError>;
+
+    /// The membership with its newest invitation and its account.
+    async fn find(&self, id: MembershipId) -> Result<Option<MembershipView>, MembershipError>;
 
     /// What the holder of a code is shown; none unless the invitation is pending and not expired at `now`.
     async fn preview(

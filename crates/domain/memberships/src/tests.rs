@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use domain_kernel::testing::{CountingIds, FakeThrottle, FixedClock};
-use domain_kernel::{Budget, Clock, InvitationId, InviteCode, MembershipId, OrgId};
+use domain_kernel::{Budget, Clock, InvitationId, InviteCode, MembershipId, OrgId, PersonName};
 use uuid::Uuid;
 
 use crate::ports::{MockInviteCodeGenerator, MockMembershipRepository};
-use crate::{Invitation, InvitationStatus, MembershipService};
+use crate::{Invitation, InvitationStatus, Membership, MembershipService, MembershipStatus, MembershipView};
 
 pub(crate) const ORG: OrgId = OrgId::new(Uuid::from_u128(1));
 
@@ -55,4 +55,30 @@ pub(crate) fn an_invitation() -> Invitation {
         expires_at: now + TimeDelta::days(30),
         created_at: now,
     }
+}
+
+pub(crate) fn a_view() -> MembershipView {
+    let (invitation, now) = (an_invitation(), FixedClock::default().now());
+    let name = |text| PersonName::parse(text).expect("a name");
+    let membership = Membership {
+        id: invitation.membership,
+        organization: ORG,
+        user: None,
+        external_id: None,
+        first_name: name("Demo"),
+        last_name: name("Learner"),
+        email: None,
+        job_title: None,
+        org_admin: false,
+        status: MembershipStatus::Pending,
+        hired_on: None,
+        first_seen_at: now,
+        reporting_starts_on: now.date_naive(),
+        deactivated_at: None,
+        created_at: now,
+        updated_at: now,
+        teams: vec![],
+        administered_teams: vec![],
+    };
+    MembershipView { membership, invitation: Some(invitation), user: None }
 }

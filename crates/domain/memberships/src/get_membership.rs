@@ -1,0 +1,94 @@
+use domain_kernel::{Actor, MembershipId, Permission, Refusal, Scope};
+
+use crate::{Membership, MembershipError, MembershipService, MembershipView};
+
+/// As what somebody reads a membership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// Runs the organization or a team of the person, or is staff: sees the invite code.
+    Admin,
+    /// The person themselves.
+    Person,
+}
+
+impl MembershipService {
+    /// A membership, for the person and for those above them.
+    pub async fn get_membership(
+        &self,
+        actor: &Actor,
+        id: MembershipId,
+    ) -> Result<(MembershipView, Reader), MembershipError> {
+        let view = self.memberships.find(id).await?.ok_or(Refusal::NotFound)?;
+        let reader = if view.membership.user == Some(actor.user) {
+            Reader::Person
+        } else {
+            require_admin_of(actor, &view.membership)?;
+            Reader::Admin
+        };
+        Ok((view.at(self.clock.now()), reader))
+    }
+}
+
+/// Passes for an admin of a team that the person is on, and for everybody above.
+fn require_admin_of(actor: &Actor, membership: &Membership) -> Result<(), Refusal> {
+    let organization = membership.organization;
+    let runs = |team| actor.require(Permission::MembershipRead, Scope::Team(organization, team)).is_ok();
+    if membership.teams.iter().copied().any(runs) {
+        return Ok(());
+    }
+    actor.require(Permission::MembershipRead, Scope::Organization(organization))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain_kernel::testing::{member_of, staff};
+    use domain_kernel::{DomainError, ErrorKind, OrgId, StaffRole, TeamId};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::tests::{Fixture, ORG, a_view};
+
+    const TEAM: TeamId = TeamId::new(Uuid::from_u128(5));
+    const OTHER_TEAM: TeamId = TeamId::new(Uuid::from_u128(6));
+
+    fn lead_of(team: TeamId) -> Actor {
+        let mut actor = member_of(ORG, false);
+        for membership in &mut actor.memberships {
+            membership.administered_teams = vec![team];
+        }
+        actor
+    }
+
+    async fn read_by(actor: &Actor, view: MembershipView) -> Result<Reader, ErrorKind> {
+        let mut fixture = Fixture::default();
+        let id = view.membership.id;
+        fixture.memberships.expect_find().return_once(move |_| Ok(Some(view)));
+        let read = fixture.service().get_membership(actor, id).await;
+        read.map(|(_, reader)| reader).map_err(|error| error.kind())
+    }
+
+    fn on(team: TeamId) -> MembershipView {
+        let mut view = a_view();
+        view.membership.teams = vec![team];
+        view
+    }
+
+    #[tokio::test]
+    async fn the_person_and_those_above_may_read() {
+        let mut own = on(TEAM);
+        let person = member_of(ORG, false);
+        own.membership.user = Some(person.user);
+        assert_eq!(read_by(&person, own).await, Ok(Reader::Person));
+        for actor in [lead_of(TEAM), member_of(ORG, true), staff(StaffRole::Employee)] {
+            assert_eq!(read_by(&actor, on(TEAM)).await, Ok(Reader::Admin));
+        }
+    }
+
+    #[tokio::test]
+    async fn others_of_the_organization_may_not_and_outsiders_see_nothing() {
+        let elsewhere = OrgId::new(Uuid::from_u128(99));
+        assert_eq!(read_by(&lead_of(OTHER_TEAM), on(TEAM)).await, Err(ErrorKind::Forbidden));
+        assert_eq!(read_by(&member_of(ORG, false), on(TEAM)).await, Err(ErrorKind::Forbidden));
+        assert_eq!(read_by(&member_of(elsewhere, true), on(TEAM)).await, Err(ErrorKind::NotFound));
+    }
+}

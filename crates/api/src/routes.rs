@@ -35,6 +35,7 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(memberships::handlers::accept_invitation)
                 .service(memberships::handlers::create_membership)
                 .service(memberships::handlers::get_membership)
+                .service(memberships::handlers::set_org_admin)
                 .service(teams::handlers::create_team)
                 .service(teams::handlers::list_teams)
                 .service(teams::handlers::list_administered_teams)

@@ -428,3 +428,84 @@ async fn an_expired_invitation_shows_as_expired_before_anything_stamps_it() {
     assert_eq!(read.json["invitation"]["status"], "expired", "{read:?}");
     assert!(read.json["invite_code"].is_null(), "{read:?}");
 }
+
+#[tokio::test]
+async fn org_admins_are_made_and_unmade_but_the_last_one_stays() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let admin = cast.person("org admin");
+    let path = |person: &common::Person| {
+        let membership = &person.data["memberships"][0]["id"];
+        format!("/memberships/{}", membership.as_str().expect("an id"))
+    };
+    let (own, other) = (path(admin), path(cast.person("member")));
+    // "gone" is an admin whose membership has ended: it does not count.
+    let last = app.call_as(admin, Method::PATCH, &format!("{own}?org_admin=false"), None).await;
+    last.problem(409, "last_org_admin");
+    let made = app.call_as(admin, Method::PATCH, &other, Some(json!({ "org_admin": true }))).await;
+    assert_eq!((made.status, &made.json["org_admin"]), (200, &json!(true)), "{made:?}");
+    let again = app.call_as(admin, Method::PATCH, &format!("{other}?org_admin=true"), None).await;
+    assert_eq!((again.status, &again.json), (200, &made.json));
+    let unmade = app.call_as(admin, Method::PATCH, &format!("{own}?org_admin=false"), None).await;
+    assert_eq!((unmade.status, &unmade.json["org_admin"]), (200, &json!(false)), "{unmade:?}");
+    let over = app.call_as(admin, Method::PATCH, &format!("{other}?org_admin=false"), None).await;
+    over.problem(403, "forbidden");
+    let rows: Vec<Value> =
+        app.audit().into_iter().filter(|row| row["action"] == "membership.org_admin").collect();
+    assert_eq!(rows.len(), 2, "one for each change: {rows:?}");
+}
+
+#[tokio::test]
+async fn a_pending_admin_does_not_count_as_one_who_is_left() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let admin = cast.person("org admin");
+    app.membership(admin, &cast.organization, json!({ "org_admin": true })).await;
+    let own = admin.data["memberships"][0]["id"].as_str().expect("an id");
+    let answer =
+        app.call_as(admin, Method::PATCH, &format!("/memberships/{own}?org_admin=false"), None).await;
+    answer.problem(409, "last_org_admin");
+}
+
+#[tokio::test]
+async fn of_two_last_admins_who_unmake_each_other_at_once_one_stays() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let first = cast.person("org admin");
+    let second = app.member(first, &cast.organization, "second", json!({ "org_admin": true })).await;
+    let path = |person: &common::Person| {
+        let membership = &person.data["memberships"][0]["id"];
+        format!("/memberships/{}?org_admin=false", membership.as_str().expect("an id"))
+    };
+    let (of_first, of_second) = (path(first), path(&second));
+    let (one, other) = tokio::join!(
+        app.call_as(first, Method::PATCH, &of_second, None),
+        app.call_as(&second, Method::PATCH, &of_first, None),
+    );
+    let statuses = [one.status, other.status];
+    assert!(
+        statuses.contains(&200) && statuses.iter().any(|status| matches!(status, 403 | 409)),
+        "{statuses:?}"
+    );
+}
+
+#[tokio::test]
+async fn each_role_may_make_org_admins_as_the_table_says_and_nonsense_is_named() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let admin = cast.person("org admin");
+    let made = app.membership(admin, &cast.organization, json!({})).await;
+    let path = format!("/memberships/{}", common::id_of(&made));
+    // In the order of the cast: anonymous, outsider, gone, member, team admin, org admin, staff employee, staff admin.
+    let expected = [401, 404, 404, 403, 403, 200, 403, 200];
+    for ((role, person), status) in cast.people.iter().zip(expected) {
+        let answer =
+            app.call_by(person.as_ref(), Method::PATCH, &format!("{path}?org_admin=true"), None).await;
+        assert_eq!(answer.status, status, "{role}: {answer:?}");
+    }
+    for (query, body) in [("", None), ("?org_admin=yes", None), ("", Some(json!({ "org_admin": "perhaps" })))]
+    {
+        let answer = app.call_as(admin, Method::PATCH, &format!("{path}{query}"), body).await;
+        assert!(answer.problem(400, "validation_failed")["fields"]["org_admin"].is_array(), "{answer:?}");
+    }
+}

@@ -6,9 +6,9 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{Array, Bool, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{
     AuditSubject, EmailAddress, FieldProblem, InvitationId, InviteCode, MembershipId, OrgId, PersonName,
-    TeamId, UserId,
+    Refusal, TeamId, UserId,
 };
-use domain_memberships::ports::{MembershipRepository, NewMembership, RosterSettings};
+use domain_memberships::ports::{MembershipEdit, MembershipRepository, NewMembership, RosterSettings};
 use domain_memberships::{
     Added, ExternalId, Invitation, InvitationPreview, InvitationStatus, JobTitle, Membership,
     MembershipError, MembershipStatus, MembershipView, UserBrief,
@@ -367,6 +367,51 @@ fn add(connection: &mut PgConnection, new: NewMembership) -> Outcome<Added> {
     Ok(if is_back { Added::Reactivated(view) } else { Added::Created(view) })
 }
 
+/// Whether the organization has an active admin beside this membership.
+fn has_other_admin(connection: &mut PgConnection, membership: &Membership) -> QueryResult<bool> {
+    let others = memberships::table
+        .filter(memberships::organization_id.eq(membership.organization.uuid()))
+        .filter(memberships::org_admin.and(memberships::status.eq("active")))
+        .filter(memberships::id.ne(membership.id.uuid()));
+    diesel::select(diesel::dsl::exists(others)).get_result(connection)
+}
+
+fn update(connection: &mut PgConnection, id: MembershipId, edit: MembershipEdit) -> Outcome<MembershipView> {
+    let not_found = || PgError::Refused(Refusal::NotFound.into());
+    let organization: Option<Uuid> = memberships::table
+        .find(id.uuid())
+        .select(memberships::organization_id)
+        .first(connection)
+        .optional()?;
+    let organization = organization.ok_or_else(not_found)?;
+    // The organization before its memberships, as deleting an account does: changes of admins queue up here.
+    let _: Uuid = organizations::table
+        .find(organization)
+        .select(organizations::id)
+        .for_no_key_update()
+        .first(connection)?;
+    let _: Uuid =
+        memberships::table.find(id.uuid()).select(memberships::id).for_update().first(connection)?;
+    let mut membership = load_view(connection, id.uuid())?.membership;
+    let runs_it =
+        |membership: &Membership| membership.org_admin && membership.status == MembershipStatus::Active;
+    let ran_it = runs_it(&membership);
+    let audit = edit(&mut membership).map_err(PgError::Refused)?;
+    if let Some(audit) = audit {
+        if ran_it && !runs_it(&membership) && !has_other_admin(connection, &membership)? {
+            return refuse(MembershipError::LastOrgAdmin);
+        }
+        diesel::update(memberships::table.find(id.uuid()))
+            .set((
+                memberships::org_admin.eq(membership.org_admin),
+                memberships::updated_at.eq(membership.updated_at),
+            ))
+            .execute(connection)?;
+        audit::insert(connection, audit)?;
+    }
+    load_view(connection, id.uuid())
+}
+
 #[derive(QueryableByName)]
 struct PreviewRow {
     #[diesel(sql_type = Text)]
@@ -425,6 +470,14 @@ impl MembershipRepository for PgMemberships {
             .await
             .map_err(PgError::<MembershipError>::into_storage)?;
         row.map(ViewRow::read).transpose().map_err(|problem| unreadable("memberships", &problem).into())
+    }
+
+    async fn update(
+        &self,
+        id: MembershipId,
+        edit: MembershipEdit,
+    ) -> Result<MembershipView, MembershipError> {
+        self.pg.write(move |connection| update(connection, id, edit)).await.map_err(PgError::into_storage)
     }
 
     async fn preview(

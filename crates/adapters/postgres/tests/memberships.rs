@@ -6,7 +6,7 @@ use adapter_postgres::testing::TestDatabase;
 use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::Tz;
 use domain_kernel::{AuditSubject, OrgId, TeamId, UserId};
-use domain_memberships::ports::{NewMembership, RosterSettings};
+use domain_memberships::ports::{MembershipEdit, NewMembership, RosterSettings};
 use domain_memberships::{
     Added, ExternalId, Invitation, InvitationPreview, InvitationStatus, Membership, MembershipError,
     MembershipStatus, MembershipView, UserBrief,
@@ -721,4 +721,40 @@ async fn a_membership_is_found_as_it_was_added() {
     assert_eq!(ports.memberships.find(view.membership.id).await.expect("looked up"), Some(view));
     let unknown = domain_kernel::MembershipId::new(next_id());
     assert_eq!(ports.memberships.find(unknown).await.expect("looked up"), None);
+}
+
+#[tokio::test]
+async fn a_change_of_role_is_stored_with_its_audit_row_and_the_last_admin_stays() {
+    let db = TestDatabase::create();
+    let (ports, staff, organization) = ready(&db).await;
+    ports.given_org_admin(staff, organization, "first-admin", "AAAA22").await;
+    let view = ports.given_membership(a_membership(staff, organization, "BBBB33")).await;
+    let id = view.membership.id;
+    let audit = a_membership(staff, organization, "CCCC44").audit;
+    let audited = audit.clone();
+    let promote: MembershipEdit = Box::new(move |membership| {
+        membership.org_admin = true;
+        membership.updated_at = at(50);
+        Ok(Some(audit))
+    });
+    let promoted = ports.memberships.update(id, promote).await.expect("changes");
+    assert!(promoted.membership.org_admin && promoted.membership.updated_at == at(50));
+    assert_eq!(ports.memberships.find(id).await.expect("looked up"), Some(promoted));
+    assert_eq!(ports.audit_rows().await.last(), Some(&audit_json(&audited)));
+
+    let first = ports.json("SELECT to_jsonb(id) AS value FROM memberships WHERE status = 'active'").await;
+    let first: domain_kernel::MembershipId = first[0].as_str().expect("an id").parse().expect("an id");
+    let before = everything(&db);
+    let audit = a_membership(staff, organization, "DDDD55").audit;
+    let demote: MembershipEdit = Box::new(move |membership| {
+        membership.org_admin = false;
+        Ok(Some(audit))
+    });
+    let refused =
+        ports.memberships.update(first, demote).await.expect_err("the other one has not joined yet");
+    assert!(matches!(refused, MembershipError::LastOrgAdmin), "{refused:?}");
+    let unknown =
+        ports.memberships.update(domain_kernel::MembershipId::new(next_id()), Box::new(|_| Ok(None)));
+    assert!(matches!(unknown.await, Err(MembershipError::Refused(_))));
+    assert_eq!(everything(&db), before);
 }

@@ -4,8 +4,8 @@ use domain_memberships::{
     CreateMembership, ExternalId, Invitation, InvitationPreview, InvitationStatus, JobTitle, MembershipView,
     Reader,
 };
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::users::UserBriefResponse;
@@ -110,6 +110,33 @@ impl CreateMembershipRequest {
             }),
             _ => Err(errors),
         }
+    }
+}
+
+/// Whether somebody runs the organization.
+#[derive(Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OrgAdminParams {
+    /// `true` or `false`. May stand in the body instead, which wins.
+    #[serde(deserialize_with = "flag")]
+    #[param(required = false, value_type = bool, example = false)]
+    org_admin: Option<bool>,
+}
+
+impl OrgAdminParams {
+    pub(crate) fn org_admin(&self) -> Result<bool, FieldErrors> {
+        self.org_admin.ok_or_else(|| FieldErrors::of("org_admin", "blank", "can't be blank"))
+    }
+}
+
+/// In a body it is a boolean, in a query a word.
+fn flag<'de, D: Deserializer<'de>>(value: D) -> Result<Option<bool>, D::Error> {
+    match serde_json::Value::deserialize(value)? {
+        serde_json::Value::Bool(flag) => Ok(Some(flag)),
+        serde_json::Value::String(word) if word == "true" => Ok(Some(true)),
+        serde_json::Value::String(word) if word == "false" => Ok(Some(false)),
+        _ => Err(serde::de::Error::custom("expected true or false")),
     }
 }
 

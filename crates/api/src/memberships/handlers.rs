@@ -1,11 +1,13 @@
 use actix_web::web::{Data, Path};
-use actix_web::{HttpResponse, get, post};
+use actix_web::{HttpResponse, get, patch, post};
 use domain_kernel::{MembershipId, OrgId};
 use domain_memberships::{Added, MembershipService, Reader};
 use uuid::Uuid;
 
-use super::dto::{CreateMembershipRequest, InvitationPreviewResponse, MembershipResponse, parse_code};
-use crate::body::Json;
+use super::dto::{
+    CreateMembershipRequest, InvitationPreviewResponse, MembershipResponse, OrgAdminParams, parse_code,
+};
+use crate::body::{Json, Params};
 use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult};
 use crate::visitor::Visitor;
@@ -64,6 +66,33 @@ pub(crate) async fn get_membership(
     let id = MembershipId::new(id.into_inner());
     let (view, reader) = memberships.get_membership(&caller.actor, id).await?;
     Ok(HttpResponse::Ok().json(MembershipResponse::new(view, reader)))
+}
+
+/// Make or unmake an admin of the organization
+///
+/// The last active admin cannot be unmade. For admins of the organization and staff admins.
+#[utoipa::path(
+    tag = "memberships",
+    params(("membership_id" = Uuid, Path, description = "The membership"), OrgAdminParams),
+    responses(
+        (status = 200, description = "The updated membership object", body = MembershipResponse),
+        (status = 400, description = "`org_admin` is missing or neither true nor false"),
+        (status = 403, description = "Only admins of the organization say who else runs it"),
+        (status = 404, description = "No such membership, or not one of your organization"),
+        (status = 409, description = "`last_org_admin`: nobody would be left to run the organization"),
+    )
+)]
+#[patch("/memberships/{membership_id}")]
+pub(crate) async fn set_org_admin(
+    caller: Caller,
+    memberships: Data<MembershipService>,
+    id: Path<Uuid>,
+    params: Params<OrgAdminParams>,
+) -> ApiResult<HttpResponse> {
+    let (id, org_admin) =
+        (MembershipId::new(id.into_inner()), params.values.org_admin().map_err(ApiError::invalid)?);
+    let view = memberships.set_org_admin(&caller.actor, id, org_admin).await?;
+    Ok(HttpResponse::Ok().json(MembershipResponse::new(view, Reader::Admin)))
 }
 
 /// Look up an invite code

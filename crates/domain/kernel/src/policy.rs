@@ -50,6 +50,8 @@ pub enum Permission {
     MembershipCreate,
     /// See somebody else's membership, with the invite code.
     MembershipRead,
+    /// Say who runs the organization.
+    OrgAdminManage,
     /// Open a team.
     TeamCreate,
     /// See a team.
@@ -77,6 +79,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             P::CourseRead | P::TeamRead | P::TeamList | P::MembershipRead => true,
             P::OrganizationCreate
             | P::MembershipCreate
+            | P::OrgAdminManage
             | P::TeamCreate
             | P::TeamRename
             | P::TeamDelete
@@ -86,6 +89,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::OrgAdmin => match permission {
             P::MembershipCreate
             | P::MembershipRead
+            | P::OrgAdminManage
             | P::TeamCreate
             | P::TeamRead
             | P::TeamList
@@ -98,6 +102,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             P::MembershipRead | P::TeamRead | P::TeamList | P::TeamRename => true,
             P::OrganizationCreate
             | P::MembershipCreate
+            | P::OrgAdminManage
             | P::TeamCreate
             | P::TeamDelete
             | P::TeamAdminManage
@@ -108,6 +113,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             P::TeamRead | P::TeamList => true,
             P::OrganizationCreate
             | P::MembershipCreate
+            | P::OrgAdminManage
             | P::MembershipRead
             | P::TeamCreate
             | P::TeamRename
@@ -120,6 +126,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             P::TeamList => true,
             P::OrganizationCreate
             | P::MembershipCreate
+            | P::OrgAdminManage
             | P::MembershipRead
             | P::TeamCreate
             | P::TeamRead

@@ -18,6 +18,9 @@ pub enum MembershipError {
     /// Unknown, used, revoked or expired: one answer for all, so that codes cannot be probed.
     #[error("This invite code cannot be used.")]
     InvitationNotUsable,
+    /// Nobody would be left to run the organization.
+    #[error("This is the last admin of the organization. Make somebody else admin first.")]
+    LastOrgAdmin,
     /// The person is a member of the organization already.
     #[error("You are a member of this organization already.")]
     AlreadyMember,
@@ -47,7 +50,7 @@ impl DomainError for MembershipError {
         match self {
             Self::Refused(refusal) => refusal.kind(),
             Self::Invalid(_) => ErrorKind::Invalid,
-            Self::ExternalIdTaken(_) | Self::AlreadyMember => ErrorKind::Conflict,
+            Self::ExternalIdTaken(_) | Self::LastOrgAdmin | Self::AlreadyMember => ErrorKind::Conflict,
             Self::CodeTaken => ErrorKind::Internal,
             Self::InvitationNotUsable => ErrorKind::NotFound,
             Self::Throttled(_) => ErrorKind::Throttled,
@@ -62,6 +65,7 @@ impl DomainError for MembershipError {
             Self::ExternalIdTaken(_) => "external_id_taken",
             Self::CodeTaken => "internal_error",
             Self::InvitationNotUsable => "invitation_not_usable",
+            Self::LastOrgAdmin => "last_org_admin",
             Self::AlreadyMember => "already_member",
             Self::Throttled(_) => "too_many_attempts",
             Self::Storage(error) => error.code(),

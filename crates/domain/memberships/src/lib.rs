@@ -3,7 +3,7 @@
 //! A membership exists before its person has an account: the roster makes it, pending, with an invitation whose code the
 //! person signs up with.
 //!
-//! Use cases of [`MembershipService`]: `create_membership`, `get_membership`, `preview_invitation`, `accept_invitation`,
+//! Use cases of [`MembershipService`]: `create_membership`, `get_membership`, `set_org_admin`, `preview_invitation`, `accept_invitation`,
 //! `expire_invitations`.
 
 mod accept_invitation;
@@ -16,6 +16,7 @@ mod membership;
 pub mod ports;
 mod preview_invitation;
 mod service;
+mod set_org_admin;
 #[cfg(test)]
 mod tests;
 

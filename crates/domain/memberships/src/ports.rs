@@ -27,6 +27,11 @@ pub struct NewMembership {
     pub audit: AuditEntry,
 }
 
+/// A pure change of a membership, run while the row is locked. Gives the audit row of the change, or none when nothing
+/// changed.
+pub type MembershipEdit =
+    Box<dyn FnOnce(&mut Membership) -> Result<Option<AuditEntry>, MembershipError> + Send>;
+
 /// Stores memberships and their invitations.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
@@ -47,6 +52,15 @@ pub trait MembershipRepository: Send + Sync {
 
     /// The membership with its newest invitation and its account.
     async fn find(&self, id: MembershipId) -> Result<Option<MembershipView>, MembershipError>;
+
+    /// One atomic fact: loads the membership for update, runs `edit`, saves its role, and writes the audit row. Changes of
+    /// one organization's admins queue up, so that of two who are dismissed at once one stays.
+    ///
+    /// Fails, writing nothing, with a not-found refusal if there is no such membership, with
+    /// [`MembershipError::LastOrgAdmin`] if the organization would lose its last active admin, and with whatever `edit`
+    /// says.
+    async fn update(&self, id: MembershipId, edit: MembershipEdit)
+    -> Result<MembershipView, MembershipError>;
 
     /// What the holder of a code is shown; none unless the invitation is pending and not expired at `now`.
     async fn preview(

@@ -79,9 +79,7 @@ pub(crate) async fn update_account(
     users: Data<UserService>,
     params: Params<UpdateAccountRequest>,
 ) -> ApiResult<HttpResponse> {
-    let account = users.update_account(params.values.command(&caller)?).await?;
-    rename(&request, &account);
-    Ok(HttpResponse::Ok().json(AccountSavedResponse::from(&account)))
+    save_account(&request, &caller, &users, &params.values).await
 }
 
 /// Update own account (same as PATCH)
@@ -106,8 +104,17 @@ pub(crate) async fn replace_account(
     users: Data<UserService>,
     params: Params<UpdateAccountRequest>,
 ) -> ApiResult<HttpResponse> {
-    let account = users.update_account(params.values.command(&caller)?).await?;
-    rename(&request, &account);
+    save_account(&request, &caller, &users, &params.values).await
+}
+
+async fn save_account(
+    request: &HttpRequest,
+    caller: &Caller,
+    users: &UserService,
+    form: &UpdateAccountRequest,
+) -> ApiResult<HttpResponse> {
+    let account = users.update_account(form.command(caller)?).await?;
+    rename(request, &account);
     Ok(HttpResponse::Ok().json(AccountSavedResponse::from(&account)))
 }
 

@@ -1,6 +1,6 @@
 //! What every answer gets, once: request id, session headers, security headers, the shape of errors, a log line, metrics.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -39,9 +39,10 @@ pub(crate) async fn finish(
         response = render(response, style, &request_id);
     }
     add_headers(&mut response, &request_id, runtime.as_ref().is_some_and(|runtime| runtime.speaks_tls));
-    log(&response, &request_id, started, error_code);
+    let (operation, took) = (operation(&response), started.elapsed());
+    log(&response, &request_id, &operation, took, error_code);
     if let Some(runtime) = runtime {
-        runtime.metrics.answered(operation(&response), response.status().as_u16(), started.elapsed());
+        runtime.metrics.answered(operation, response.status().as_u16(), took);
     }
     Ok(response)
 }
@@ -129,7 +130,8 @@ fn operation(response: &ServiceResponse<BoxBody>) -> String {
 fn log(
     response: &ServiceResponse<BoxBody>,
     request_id: &str,
-    started: Instant,
+    operation: &str,
+    took: Duration,
     error: Option<(&'static str, Option<String>)>,
 ) {
     let (code, cause) = error.unzip();
@@ -137,8 +139,8 @@ fn log(
     let extensions = response.request().extensions();
     let user = extensions.get::<SignedIn>().map(|user| user.0.to_string());
     let ip = extensions.get::<Visitor>().and_then(|visitor| visitor.origin.ip).map(|ip| ip.to_string());
-    let (operation, status) = (operation(response), response.status().as_u16());
-    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let status = response.status().as_u16();
+    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(

@@ -87,8 +87,8 @@ struct Unreadable {
     rule: &'static str,
 }
 
-pub(crate) fn unreadable(table: &'static str, problem: &domain_kernel::FieldProblem) -> StorageError {
-    StorageError::Failed(Box::new(Unreadable { table, rule: problem.code }))
+pub(crate) fn unreadable(table: &'static str, rule: &'static str) -> StorageError {
+    StorageError::Failed(Box::new(Unreadable { table, rule }))
 }
 
 /// What a statement's error says of its connection and of the server.

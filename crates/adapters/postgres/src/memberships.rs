@@ -5,8 +5,8 @@ use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sql_types::{Array, Bool, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{
-    AuditSubject, EmailAddress, FieldProblem, InvitationId, InviteCode, MembershipId, OrgId, PersonName,
-    Refusal, TeamId, UserId,
+    AuditSubject, EmailAddress, InvitationId, InviteCode, MembershipId, OrgId, PersonName, Refusal,
+    StorageError, TeamId, UserId,
 };
 use domain_memberships::ports::{MembershipEdit, MembershipRepository, NewMembership, RosterSettings};
 use domain_memberships::{
@@ -110,12 +110,12 @@ struct ViewRow {
     user_last_name: Option<String>,
 }
 
-fn wrong_word() -> FieldProblem {
-    FieldProblem { code: "unknown_word", message: String::new() }
+fn wrong_status() -> StorageError {
+    unreadable("memberships", "known status")
 }
 
 impl ViewRow {
-    fn invitation(&self) -> Result<Option<Invitation>, FieldProblem> {
+    fn invitation(&self) -> Result<Option<Invitation>, StorageError> {
         let columns =
             (self.invitation_id, &self.code, &self.invitation_status, self.expires_at, self.invited_at);
         let (Some(id), Some(code), Some(status), Some(expires_at), Some(created_at)) = columns else {
@@ -125,14 +125,14 @@ impl ViewRow {
             id: InvitationId::new(id),
             organization: OrgId::new(self.organization_id),
             membership: MembershipId::new(self.id),
-            code: InviteCode::parse(code)?,
-            status: InvitationStatus::parse(status).ok_or_else(wrong_word)?,
+            code: InviteCode::parse(code).map_err(|problem| unreadable("invitations", problem.code))?,
+            status: InvitationStatus::parse(status).ok_or_else(wrong_status)?,
             expires_at,
             created_at,
         }))
     }
 
-    fn read(self) -> Result<MembershipView, FieldProblem> {
+    fn read(self) -> Result<MembershipView, StorageError> {
         let invitation = self.invitation()?;
         let user = match (self.user_id, self.username, self.user_first_name, self.user_last_name) {
             (Some(id), Some(username), Some(first_name), Some(last_name)) => {
@@ -150,7 +150,7 @@ impl ViewRow {
             email: self.email.map(EmailAddress::from_stored),
             job_title: self.job_title.map(JobTitle::from_stored),
             org_admin: self.org_admin,
-            status: MembershipStatus::parse(&self.status).ok_or_else(wrong_word)?,
+            status: MembershipStatus::parse(&self.status).ok_or_else(wrong_status)?,
             hired_on: self.hired_on,
             first_seen_at: self.first_seen_at,
             reporting_starts_on: self.reporting_starts_on,
@@ -166,7 +166,7 @@ impl ViewRow {
 
 fn load_view(connection: &mut PgConnection, id: Uuid) -> Outcome<MembershipView> {
     let row: ViewRow = statement(VIEW).bind::<SqlUuid, _>(id).get_result(connection)?;
-    row.read().map_err(|problem| PgError::Refused(unreadable("memberships", &problem).into()))
+    row.read().map_err(|error| PgError::Refused(error.into()))
 }
 
 /// Refuses, naming the field, unless all are live teams of the organization; they stay so until the transaction ends.
@@ -444,7 +444,7 @@ impl MembershipRepository for PgMemberships {
             .await
             .map_err(PgError::<MembershipError>::into_storage)?;
         row.map(|(time_zone, reporting_grace_days)| {
-            let time_zone = time_zone.parse().map_err(|_| unreadable("organizations", &wrong_word()))?;
+            let time_zone = time_zone.parse().map_err(|_| unreadable("organizations", "known time zone"))?;
             Ok(RosterSettings { time_zone, reporting_grace_days })
         })
         .transpose()
@@ -469,7 +469,7 @@ impl MembershipRepository for PgMemberships {
             })
             .await
             .map_err(PgError::<MembershipError>::into_storage)?;
-        row.map(ViewRow::read).transpose().map_err(|problem| unreadable("memberships", &problem).into())
+        Ok(row.map(ViewRow::read).transpose()?)
     }
 
     async fn update(
@@ -501,7 +501,8 @@ impl MembershipRepository for PgMemberships {
             .await
             .map_err(PgError::<MembershipError>::into_storage)?;
         row.map(|row| {
-            let code = InviteCode::parse(&row.code).map_err(|problem| unreadable("invitations", &problem))?;
+            let code =
+                InviteCode::parse(&row.code).map_err(|problem| unreadable("invitations", problem.code))?;
             Ok(InvitationPreview {
                 code,
                 organization_name: row.organization_name,

@@ -5,8 +5,8 @@ use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sql_types::{Jsonb, Nullable, Text, Timestamptz};
 use domain_kernel::{
-    EmailAddress, FieldProblem, InviteCode, MembershipId, OrgId, PasswordResetId, PersonName, SessionId,
-    StaffRole, StorageError, TeamId, UserId,
+    EmailAddress, InviteCode, MembershipId, OrgId, PasswordResetId, PersonName, SessionId, StaffRole,
+    StorageError, TeamId, UserId,
 };
 use domain_users::ports::{
     PasswordGround, PasswordResetRepository, PasswordUpdate, Registration, SessionRepository,
@@ -110,10 +110,10 @@ struct UserRow {
 }
 
 impl TryFrom<UserRow> for User {
-    type Error = FieldProblem;
+    type Error = StorageError;
 
-    fn try_from(row: UserRow) -> Result<Self, FieldProblem> {
-        let provider = Provider::parse(&row.provider)?;
+    fn try_from(row: UserRow) -> Result<Self, StorageError> {
+        let provider = Provider::parse(&row.provider).map_err(|problem| unreadable("users", problem.code))?;
         Ok(Self {
             id: UserId::new(row.id),
             username: Username::from_stored(row.username),
@@ -179,7 +179,7 @@ impl From<BriefJson> for MembershipBrief {
 
 impl AccountRow {
     fn read(self) -> Result<Account, UserError> {
-        let user = User::try_from(self.user).map_err(|problem| unreadable("users", &problem))?;
+        let user = User::try_from(self.user)?;
         let briefs: Vec<BriefJson> = serde_json::from_value(self.memberships)
             .map_err(|error| StorageError::Failed(Box::new(error)))?;
         Ok(Account { user, memberships: briefs.into_iter().map(MembershipBrief::from).collect() })
@@ -223,16 +223,14 @@ struct SessionRow {
 }
 
 fn token_hash(bytes: &[u8]) -> Result<TokenHash, UserError> {
-    let problem = || FieldProblem { code: "wrong_length", message: String::new() };
-    let bytes = bytes.try_into().map_err(|_| unreadable("sessions", &problem()))?;
+    let bytes = bytes.try_into().map_err(|_| unreadable("sessions", "hash of 32 bytes"))?;
     Ok(TokenHash::new(bytes))
 }
 
 impl SessionRow {
     fn read(self) -> Result<(Session, Account), UserError> {
         let account = self.account.read()?;
-        let problem = FieldProblem { code: "invalid", message: String::new() };
-        let client = ClientId::parse(&self.client_id).ok_or_else(|| unreadable("sessions", &problem))?;
+        let client = ClientId::parse(&self.client_id).ok_or_else(|| unreadable("sessions", "client id"))?;
         let previous = self.prev_hash.as_deref().map(token_hash).transpose()?.zip(self.prev_valid_until);
         let next = self.next_hash.as_deref().map(token_hash).transpose()?;
         let session = Session {
@@ -401,7 +399,7 @@ impl UserRepository for PgUsers {
             })
             .await
             .map_err(PgError::<UserError>::into_storage)?;
-        row.map(User::try_from).transpose().map_err(|problem| unreadable("users", &problem).into())
+        Ok(row.map(User::try_from).transpose()?)
     }
 
     async fn find_credentials_by_id(&self, user: UserId) -> Result<Option<StoredCredentials>, UserError> {
@@ -496,8 +494,7 @@ impl UserRepository for PgUsers {
             let Some(row) = row else {
                 return refuse(UserError::NotSignedIn);
             };
-            let mut user = User::try_from(row)
-                .map_err(|problem| PgError::Refused(unreadable("users", &problem).into()))?;
+            let mut user = User::try_from(row).map_err(|error| PgError::Refused(error.into()))?;
             let old_address = user.email.clone();
             edit(&mut user).map_err(PgError::Refused)?;
             diesel::update(users::table.find(id.uuid())).set(user_values!(user)).execute(connection)?;
@@ -707,13 +704,12 @@ type ResetRow = (Uuid, Uuid, Vec<u8>, String, DateTime<Utc>, DateTime<Utc>, Opti
 
 fn read_reset(row: ResetRow) -> Result<PasswordReset, UserError> {
     let (id, user, token, redirect_url, created_at, expires_at, used_at) = row;
-    let problem = FieldProblem { code: "invalid", message: String::new() };
     Ok(PasswordReset {
         id: PasswordResetId::new(id),
         user: UserId::new(user),
         token: token_hash(&token)?,
         redirect: RedirectTarget::from_stored(&redirect_url)
-            .ok_or_else(|| unreadable("password_resets", &problem))?,
+            .ok_or_else(|| unreadable("password_resets", "URL"))?,
         created_at,
         expires_at,
         used_at,

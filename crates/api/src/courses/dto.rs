@@ -43,8 +43,7 @@ impl TryFrom<CreateCourseRequest> for CreateCourse {
 
     fn try_from(request: CreateCourseRequest) -> Result<Self, FieldErrors> {
         let mut errors = FieldErrors::new();
-        let blank = FieldProblem { code: "blank", message: "can't be blank".into() };
-        let name = errors.take("name", request.name.as_deref().map_or(Err(blank), CourseName::parse));
+        let name = errors.take("name", FieldProblem::required(request.name.as_deref(), CourseName::parse));
         let description = request.description.as_deref();
         let description = description.and_then(|raw| errors.take("description", Description::parse(raw)));
         let codes: Result<Vec<_>, _> =

@@ -84,8 +84,7 @@ fn parse_day(raw: &str) -> Result<NaiveDate, FieldProblem> {
 impl CreateMembershipRequest {
     pub(crate) fn command(&self, organization: OrgId) -> Result<CreateMembership, FieldErrors> {
         let mut errors = FieldErrors::new();
-        let blank = || FieldProblem { code: "blank", message: "can't be blank".into() };
-        let name = |raw: Option<&str>| raw.map_or_else(|| Err(blank()), PersonName::parse);
+        let name = |raw: Option<&str>| FieldProblem::required(raw, PersonName::parse);
         let first_name = errors.take("first_name", name(self.first_name.as_deref()));
         let last_name = errors.take("last_name", name(self.last_name.as_deref()));
         let email = optional(&mut errors, "email", self.email.as_deref(), EmailAddress::parse);

@@ -29,8 +29,7 @@ impl TryFrom<CreateOrganizationRequest> for CreateOrganization {
 
     fn try_from(request: CreateOrganizationRequest) -> Result<Self, FieldErrors> {
         let mut errors = FieldErrors::new();
-        let blank = FieldProblem { code: "blank", message: "can't be blank".into() };
-        let name = errors.take("name", request.name.as_deref().map_or(Err(blank), OrgName::parse));
+        let name = errors.take("name", FieldProblem::required(request.name.as_deref(), OrgName::parse));
         let folder = request.s3_integrations_folder.as_deref();
         let folder = folder.and_then(|raw| errors.take("s3_integrations_folder", Folder::parse(raw)));
         let saml_info =

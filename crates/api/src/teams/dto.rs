@@ -44,8 +44,7 @@ impl RenameTeamRequest {
 }
 
 fn required_name(raw: Option<&str>) -> Result<TeamName, FieldErrors> {
-    let blank = FieldProblem { code: "blank", message: "can't be blank".into() };
-    let name = raw.map_or(Err(blank), TeamName::parse);
+    let name = FieldProblem::required(raw, TeamName::parse);
     name.map_err(|problem| FieldErrors::of("name", problem.code, problem.message))
 }
 

@@ -105,12 +105,15 @@ impl SignUpRequest {
         };
         let username = match (name, provider) {
             (Some(name), Some(provider)) => errors.take("username", Username::parse(name, provider)),
-            (None, _) => errors.take("username", Err(blank())),
+            (None, _) => errors.take("username", Err(FieldProblem::blank())),
             (Some(_), None) => None,
         };
-        let first_name = errors.take("first_name", required(self.first_name.as_deref(), PersonName::parse));
-        let last_name = errors.take("last_name", required(self.last_name.as_deref(), PersonName::parse));
-        let password = errors.take("password", required(self.password.as_deref(), Password::parse));
+        let first_name =
+            errors.take("first_name", FieldProblem::required(self.first_name.as_deref(), PersonName::parse));
+        let last_name =
+            errors.take("last_name", FieldProblem::required(self.last_name.as_deref(), PersonName::parse));
+        let password =
+            errors.take("password", FieldProblem::required(self.password.as_deref(), Password::parse));
         let confirmation = self.password_confirmation.as_deref();
         check_confirmation(&mut errors, self.password.as_deref(), confirmation);
         let invite_code = self.invite_code.as_deref().filter(|code| !code.trim().is_empty());
@@ -132,17 +135,6 @@ impl SignUpRequest {
             _ => Err(FieldErrors::of("username", "invalid", "is invalid")),
         }
     }
-}
-
-fn blank() -> FieldProblem {
-    FieldProblem { code: "blank", message: "can't be blank".into() }
-}
-
-fn required<T>(
-    raw: Option<&str>,
-    parse: impl Fn(&str) -> Result<T, FieldProblem>,
-) -> Result<T, FieldProblem> {
-    raw.map_or_else(|| Err(blank()), parse)
 }
 
 /// A confirmation that is there must match.

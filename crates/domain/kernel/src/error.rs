@@ -33,6 +33,18 @@ pub struct FieldProblem {
     pub message: String,
 }
 
+impl FieldProblem {
+    /// A field that is needed is missing or empty.
+    pub fn blank() -> Self {
+        Self { code: "blank", message: "can't be blank".into() }
+    }
+
+    /// Parses a field that is needed.
+    pub fn required<T>(raw: Option<&str>, parse: impl FnOnce(&str) -> Result<T, Self>) -> Result<T, Self> {
+        raw.map_or_else(|| Err(Self::blank()), parse)
+    }
+}
+
 /// Broken rules by field name, in the spelling of the wire.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldErrors(BTreeMap<String, Vec<FieldProblem>>);

@@ -21,7 +21,7 @@ pub fn parse_text(raw: &str, rule: TextRule) -> Result<String, FieldProblem> {
         return Err(FieldProblem { code: "invalid", message: "must not contain control characters".into() });
     }
     if length == 0 && rule.min > 0 {
-        return Err(FieldProblem { code: "blank", message: "can't be blank".into() });
+        return Err(FieldProblem::blank());
     }
     if length < rule.min {
         let message = format!("is too short (minimum is {} characters)", rule.min);

@@ -39,7 +39,7 @@ impl Folder {
     pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
         let folder = raw.trim().trim_matches('/');
         if folder.is_empty() {
-            return Err(FieldProblem { code: "blank", message: "can't be blank".into() });
+            return Err(FieldProblem::blank());
         }
         if folder.len() > 200 {
             return Err(FieldProblem {
@@ -126,11 +126,6 @@ impl Cadence {
             Self::Monthly => "monthly",
             Self::SelfPaced => "self_paced",
         }
-    }
-
-    /// Reads the spelling of [`as_str`](Self::as_str).
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Weekly, Self::Monthly, Self::SelfPaced].into_iter().find(|cadence| cadence.as_str() == text)
     }
 }
 

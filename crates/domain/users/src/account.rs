@@ -67,6 +67,36 @@ pub struct ProfileChange {
 }
 
 impl User {
+    /// Somebody new, without a role at Worklete and not signed in yet. An address as username is the address for mail, too.
+    pub fn new(
+        id: UserId,
+        (username, provider): (Username, Provider),
+        (first_name, last_name): (PersonName, PersonName),
+        now: DateTime<Utc>,
+    ) -> Self {
+        let email = match provider {
+            Provider::Email => EmailAddress::parse(username.as_str()).ok(),
+            Provider::Username => None,
+        };
+        Self {
+            id,
+            username,
+            provider,
+            email,
+            first_name,
+            last_name,
+            staff_role: None,
+            language: "en".into(),
+            must_change_password: false,
+            locked_at: None,
+            deleted_at: None,
+            last_sign_in_at: None,
+            former_uid: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// Whether sign-in and existing sessions work. Locked and deleted people are out at once.
     pub fn is_active(&self) -> bool {
         self.locked_at.is_none() && self.deleted_at.is_none()

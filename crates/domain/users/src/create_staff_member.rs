@@ -1,4 +1,4 @@
-use domain_kernel::{EmailAddress, PersonName, StaffRole, UserId};
+use domain_kernel::{PersonName, StaffRole, UserId};
 
 use crate::{Password, Provider, User, UserError, UserService, Username};
 
@@ -26,25 +26,10 @@ impl UserService {
     /// actor to ask for a permission.
     pub async fn create_staff_member(&self, command: CreateStaffMember) -> Result<User, UserError> {
         let password_hash = self.ports.hasher.hash(command.password).await?;
-        let now = self.now();
-        let email = EmailAddress::parse(command.username.as_str()).ok();
-        let user = User {
-            id: UserId::new(self.ports.ids.next()),
-            username: command.username,
-            provider: command.provider,
-            email,
-            first_name: command.first_name,
-            last_name: command.last_name,
-            staff_role: Some(command.role),
-            language: "en".into(),
-            must_change_password: false,
-            locked_at: None,
-            deleted_at: None,
-            last_sign_in_at: None,
-            former_uid: None,
-            created_at: now,
-            updated_at: now,
-        };
+        let id = UserId::new(self.ports.ids.next());
+        let names = (command.first_name, command.last_name);
+        let mut user = User::new(id, (command.username, command.provider), names, self.now());
+        user.staff_role = Some(command.role);
         self.ports.users.insert_staff(user.clone(), password_hash, command.only_first).await?;
         Ok(user)
     }

@@ -1,4 +1,4 @@
-use domain_kernel::{Budget, EmailAddress, FieldErrors, InviteCode, Origin, PersonName, UserId};
+use domain_kernel::{Budget, FieldErrors, InviteCode, Origin, PersonName, UserId};
 
 use crate::ports::Registration;
 use crate::{Account, Device, Password, Provider, SessionKeys, User, UserError, UserService, Username};
@@ -49,27 +49,10 @@ impl UserService {
         }
         let password_hash = self.ports.hasher.hash(command.password).await?;
         let now = self.now();
-        let email = match command.provider {
-            Provider::Email => EmailAddress::parse(command.username.as_str()).ok(),
-            Provider::Username => None,
-        };
-        let user = User {
-            id: UserId::new(self.ports.ids.next()),
-            username: command.username,
-            provider: command.provider,
-            email,
-            first_name: command.first_name,
-            last_name: command.last_name,
-            staff_role: None,
-            language: "en".into(),
-            must_change_password: false,
-            locked_at: None,
-            deleted_at: None,
-            last_sign_in_at: Some(now),
-            former_uid: None,
-            created_at: now,
-            updated_at: now,
-        };
+        let id = UserId::new(self.ports.ids.next());
+        let names = (command.first_name, command.last_name);
+        let mut user = User::new(id, (command.username, command.provider), names, now);
+        user.last_sign_in_at = Some(now);
         let (session, token) = self.new_session(user.id, command.device, now);
         let registration =
             Registration { user, password_hash, invite_code: command.invite_code, session: session.clone() };

@@ -8,9 +8,10 @@ use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::web::{Bytes, BytesMut, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use domain_kernel::FieldErrors;
+use domain_kernel::{FieldErrors, FieldProblem, Patch};
 use futures_util::{StreamExt, stream};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::compose::Runtime;
@@ -45,6 +46,55 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
             }
             parse(&mut serde_json::Deserializer::from_slice(&body)).map(Self)
         })
+    }
+}
+
+/// A field of a merge patch: absent, null or there.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Patched<T> {
+    /// Not sent.
+    #[default]
+    Absent,
+    /// Sent as null.
+    Null,
+    /// Sent.
+    There(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patched<T> {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        // An absent field never comes here: it is the default.
+        Ok(Option::deserialize(value)?.map_or(Self::Null, Self::There))
+    }
+}
+
+impl<T> Patched<T> {
+    /// For the domain; a problem is noted under `field`.
+    pub(crate) fn patch<U>(
+        self,
+        errors: &mut FieldErrors,
+        field: &str,
+        parse: impl FnOnce(T) -> Result<U, FieldProblem>,
+    ) -> Patch<U> {
+        match self {
+            Self::Absent => Patch::Keep,
+            Self::Null => Patch::Clear,
+            Self::There(raw) => errors.take(field, parse(raw)).map_or(Patch::Keep, Patch::Set),
+        }
+    }
+
+    /// For a value that is always there: null is a blank.
+    pub(crate) fn value<U>(
+        self,
+        errors: &mut FieldErrors,
+        field: &str,
+        parse: impl FnOnce(T) -> Result<U, FieldProblem>,
+    ) -> Option<U> {
+        match self {
+            Self::Absent => None,
+            Self::Null => errors.take(field, Err(FieldProblem::blank())),
+            Self::There(raw) => errors.take(field, parse(raw)),
+        }
     }
 }
 
@@ -197,8 +247,6 @@ fn expected(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
     use crate::error::Style;
 

@@ -66,7 +66,7 @@ pub struct Composition {
 impl Composition {
     /// Checks the settings that only the adapters understand.
     pub fn check(config: &Config) -> Result<(), ComposeError> {
-        Mailer::new(config.mail.clone(), &config.mail_from)?;
+        Mailer::new(config.mail.clone(), &config.mail_from, config.sign_up_url.clone())?;
         Ok(())
     }
 
@@ -82,13 +82,17 @@ impl Composition {
         let users = Arc::new(PgUsers::new(pg.clone()));
         let teams = PgTeams::new(pg.clone());
         let hashing = hasher.load();
+        let mailer =
+            Arc::new(Mailer::new(config.mail.clone(), &config.mail_from, config.sign_up_url.clone())?);
+        let memberships = Arc::new(PgMemberships::new(pg.clone()));
         let ports = UserPorts {
             users: users.clone(),
+            queries: users.clone(),
             sessions: users.clone(),
             resets: users,
             hasher: Arc::new(hasher),
             secrets: Arc::new(SecureRandom),
-            mailer: Arc::new(Mailer::new(config.mail.clone(), &config.mail_from)?),
+            mailer: mailer.clone(),
             throttle: Arc::clone(&throttle),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
@@ -112,7 +116,10 @@ impl Composition {
                 Arc::clone(&ids),
             ),
             memberships: MembershipService {
-                memberships: Arc::new(PgMemberships::new(pg.clone())),
+                memberships: memberships.clone(),
+                queries: memberships.clone(),
+                invitations: memberships,
+                mailer,
                 codes: Arc::new(SecureRandom),
                 throttle,
                 clock,

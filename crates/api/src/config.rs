@@ -115,6 +115,8 @@ pub struct Config {
     pub users: UserPolicy,
     /// How long a new invitation works.
     pub invitation_lifespan: TimeDelta,
+    /// The sign-up page of the app, which invitation mails lead to.
+    pub sign_up_url: Option<Url>,
     /// Mail.
     pub mail: MailTransport,
     /// Sender of mail.
@@ -228,6 +230,7 @@ impl Config {
             bcrypt_queue: variables.number("BCRYPT_QUEUE", 1, 10_000, 64)? as usize,
             users: read_users(variables, &public_url)?,
             invitation_lifespan: variables.days("INVITATION_LIFETIME_DAYS", 30)?,
+            sign_up_url: read_web_url(variables, "SIGN_UP_URL", "https://app.example.org/sign-up")?,
             mail: read_mail(variables)?,
             mail_from: variables.text("MAIL_FROM").unwrap_or_else(|| "Worklete <no-reply@localhost>".into()),
             throttle: read_throttle(variables)?,
@@ -268,14 +271,17 @@ fn is_database_url(url: &str) -> bool {
     has_good_escapes && Url::parse(url).is_ok_and(|parsed| is_known(&parsed))
 }
 
+fn read_web_url(variables: &Variables<'_>, name: &str, example: &str) -> Result<Option<Url>, ConfigError> {
+    let Some(text) = variables.text(name) else { return Ok(None) };
+    let parsed = Url::parse(&text).ok();
+    let url = parsed.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.map(Some).ok_or_else(|| ConfigError::new(name, format!("must be a URL such as {example}")))
+}
+
 fn read_public_url(variables: &Variables<'_>) -> Result<String, ConfigError> {
-    let url = variables.text("PUBLIC_URL").unwrap_or_else(|| "http://localhost:3001".into());
-    match Url::parse(&url) {
-        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => {
-            Ok(url.trim_end_matches('/').to_owned())
-        }
-        _ => Err(ConfigError::new("PUBLIC_URL", "must be a URL such as https://api.example.org")),
-    }
+    let url = read_web_url(variables, "PUBLIC_URL", "https://api.example.org")?;
+    let url = url.map_or_else(|| "http://localhost:3001".into(), String::from);
+    Ok(url.trim_end_matches('/').to_owned())
 }
 
 fn read_listener(variables: &Variables<'_>) -> Result<(SocketAddr, Option<TlsFiles>), ConfigError> {
@@ -392,6 +398,7 @@ fn read_throttle(variables: &Variables<'_>) -> Result<ThrottleLimits, ConfigErro
         wrong_invite_codes_of_address: count("RATE_WRONG_INVITE_CODES_PER_ADDRESS", 10)?,
         reset_mails_of_address: count("RATE_RESET_MAILS_PER_ADDRESS", 10)?,
         reset_mails_of_account: count("RATE_RESET_MAILS_PER_ACCOUNT", 3)?,
+        invitation_mails_of_membership: count("RATE_INVITATION_MAILS_PER_MEMBERSHIP", 5)?,
         password_changes_of_account: count("RATE_PASSWORD_CHANGES_PER_ACCOUNT", 10)?,
     })
 }
@@ -433,6 +440,7 @@ mod tests {
             ("DATABASE_POOL_SIZE", "0"),
             ("LISTEN_ADDRESS", "everywhere"),
             ("PUBLIC_URL", "api.example.org"),
+            ("SIGN_UP_URL", "app.example.org"),
             ("TLS_CERT", "cert.pem"),
             ("TRUSTED_PROXIES", "proxy"),
             ("CORS_ALLOWED_ORIGINS", "https://app.example.org/path"),

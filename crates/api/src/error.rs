@@ -171,6 +171,10 @@ impl ApiError {
             Status::Fixed(status) => status,
             Status::Of(ErrorKind::Invalid) if style.shape == Shape::Problem => StatusCode::BAD_REQUEST,
             Status::Of(ErrorKind::Invalid) => StatusCode::UNPROCESSABLE_ENTITY,
+            // A name that is taken is a wrong field to the client libraries.
+            Status::Of(ErrorKind::Conflict) if style.shape != Shape::Problem && self.0.fields.is_some() => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Status::Of(ErrorKind::Unauthenticated) if style.hides_unauthenticated => StatusCode::NOT_FOUND,
             Status::Of(ErrorKind::Unauthenticated) => StatusCode::UNAUTHORIZED,
             Status::Of(ErrorKind::Forbidden) => StatusCode::FORBIDDEN,

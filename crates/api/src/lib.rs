@@ -19,6 +19,7 @@ mod metrics;
 pub mod openapi;
 mod paging;
 mod routes;
+mod search;
 mod seed;
 pub mod server;
 mod visitor;

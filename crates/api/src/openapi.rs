@@ -29,10 +29,12 @@ use crate::users::ProviderWord;
     servers((url = "/", description = "This server")),
     tags(
         (name = "authentication", description = "Accounts, sessions and passwords"),
+        (name = "users", description = "People with an account, as others see them"),
+        (name = "search", description = "People by name"),
         (name = "invitations", description = "Codes that bring people in"),
         (name = "memberships", description = "Who belongs to an organization"),
         (name = "teams", description = "Teams of an organization"),
-        (name = "organizations", description = "Customers; for Worklete's staff"),
+        (name = "organizations", description = "Customers"),
         (name = "courses", description = "What is taught; for Worklete's staff"),
         (name = "operation", description = "For operators; outside the API's permissions")
     ),

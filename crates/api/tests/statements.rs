@@ -17,7 +17,9 @@ async fn reads(app: &TestApp) -> (Person, Vec<(String, String)>) {
     let organization = app.organization(&staff, "Harbor").await;
     let team = app.team(&staff, &organization, "Night shift").await;
     let membership = id_of(&app.membership(&staff, &organization, json!({})).await);
+    let learner = app.member(&staff, &organization, "learner", json!({})).await;
     let samples = [
+        ("{user_id}", id_of(&learner.data)),
         ("courses/{id}", format!("courses/{}", id_of(&course.json))),
         ("{organization_id}", organization),
         ("{team_id}", team),
@@ -33,7 +35,8 @@ async fn reads(app: &TestApp) -> (Person, Vec<(String, String)>) {
             let fill = |path: String, (part, value): &(&str, String)| path.replace(part, value);
             let concrete = samples.iter().fold(path.clone(), fill);
             assert!(!concrete.contains('{'), "add a sample for {path}");
-            (path.clone(), concrete)
+            let query = if path.contains("/search/") { "?q=demo" } else { "" };
+            (path.clone(), format!("{concrete}{query}"))
         })
         .collect();
     assert!(reads.len() >= 2, "{reads:?}");

@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use domain_kernel::EmailAddress;
+use domain_memberships::MembershipError;
+use domain_memberships::ports::{InvitationMail, InvitationMailer};
 use domain_users::UserError;
 use domain_users::ports::{AccountMailer, PasswordResetMail};
 use lettre::message::{Mailbox, MultiPart, header};
 use lettre::{Address, AsyncFileTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use url::Url;
 
 /// How mail leaves. The address of a server may hold a password, so it is never shown.
 #[derive(Clone)]
@@ -39,11 +43,16 @@ enum Outbox {
 pub struct Mailer {
     sender: Mailbox,
     outbox: Outbox,
+    sign_up_page: Option<Url>,
 }
 
 impl Mailer {
-    /// Checks the settings; connects to nothing yet.
-    pub fn new(transport: MailTransport, sender: &str) -> Result<Self, MailSetupError> {
+    /// Checks the settings; connects to nothing yet. Invitations link the sign-up page if there is one.
+    pub fn new(
+        transport: MailTransport,
+        sender: &str,
+        sign_up_page: Option<Url>,
+    ) -> Result<Self, MailSetupError> {
         let sender = sender.parse().map_err(|_| MailSetupError::Sender)?;
         let outbox = match transport {
             MailTransport::Folder(folder) => {
@@ -56,7 +65,7 @@ impl Mailer {
                 Outbox::Smtp(builder.timeout(Some(Duration::from_secs(30))).build())
             }
         };
-        Ok(Self { sender, outbox })
+        Ok(Self { sender, outbox, sign_up_page })
     }
 
     async fn send(&self, message: Message) -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -90,11 +99,52 @@ fn reset_message(
          password stays as it is.</p>",
         link = escaped(link),
     );
+    message(sender, to, "Choose a new Worklete password", text, html)
+}
+
+fn invitation_message(
+    sender: &Mailbox,
+    mail: &InvitationMail,
+    sign_up_page: Option<&Url>,
+) -> Result<Message, Box<dyn Error + Send + Sync>> {
+    let InvitationMail { to, organization_name, code, expires_at } = mail;
+    let (code, until) = (code.as_str(), expires_at.format("%Y-%m-%d"));
+    let link = sign_up_page.map(|page| {
+        let mut link = page.clone();
+        link.query_pairs_mut().append_pair("invite_code", code);
+        link.to_string()
+    });
+    let place =
+        link.as_ref().map_or_else(|| " in the Worklete app".to_owned(), |link| format!(" here:\n\n{link}"));
+    let text = format!(
+        "Hello,\n\n{organization_name} invites you to Worklete: short lessons that prevent injuries at work. Your invite \
+         code is {code}. Sign up with it{place}\n\nThe code works once, until {until}.\n"
+    );
+    let place = link.as_ref().map_or_else(
+        || "in the Worklete app.".to_owned(),
+        |link| format!("<a href=\"{}\">here</a>.", escaped(link)),
+    );
+    let html = format!(
+        "<p>Hello,</p><p>{name} invites you to Worklete: short lessons that prevent injuries at work.</p>\
+         <p>Your invite code is <strong>{code}</strong>. Sign up with it {place}</p>\
+         <p>The code works once, until {until}.</p>",
+        name = escaped(organization_name),
+    );
+    message(sender, to, "Your invitation to Worklete", text, html)
+}
+
+fn message(
+    sender: &Mailbox,
+    to: &EmailAddress,
+    subject: &str,
+    text: String,
+    html: String,
+) -> Result<Message, Box<dyn Error + Send + Sync>> {
     let to = Mailbox::new(None, to.as_str().parse::<Address>()?);
     let message = Message::builder()
         .from(sender.clone())
         .to(to)
-        .subject("Choose a new Worklete password")
+        .subject(subject)
         .header(header::MIME_VERSION_1_0)
         .multipart(MultiPart::alternative_plain_html(text, html))?;
     Ok(message)
@@ -112,9 +162,18 @@ impl AccountMailer for Mailer {
     }
 }
 
+#[async_trait]
+impl InvitationMailer for Mailer {
+    async fn send_invitation(&self, mail: InvitationMail) -> Result<(), MembershipError> {
+        let message = invitation_message(&self.sender, &mail, self.sign_up_page.as_ref());
+        self.send(message.map_err(MembershipError::Mail)?).await.map_err(MembershipError::Mail)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use domain_kernel::EmailAddress;
+    use chrono::DateTime;
+    use domain_kernel::InviteCode;
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
     use tokio::net::TcpListener;
 
@@ -134,7 +193,7 @@ mod tests {
     async fn a_mail_becomes_a_file_with_the_link_whole() {
         let folder = tempfile::tempdir().expect("a folder");
         let below = folder.path().join("not/yet/there");
-        let mailer = Mailer::new(MailTransport::Folder(below.clone()), SENDER).expect("a mailer");
+        let mailer = Mailer::new(MailTransport::Folder(below.clone()), SENDER, None).expect("a mailer");
         mailer.send_password_reset(mail()).await.expect("writes");
         let file =
             std::fs::read_dir(below).expect("the folder").next().expect("a file").expect("readable").path();
@@ -142,6 +201,30 @@ mod tests {
         let text = std::fs::read_to_string(file).expect("text").replace("=\r\n", "").replace("=3D", "=");
         assert!(text.contains("To: learner@example.org"), "{text}");
         assert!(text.contains("edit?reset_password_token=abc"), "{text}");
+    }
+
+    #[test]
+    fn an_invitation_holds_the_code_and_leads_to_the_sign_up_page() {
+        let invitation = InvitationMail {
+            to: EmailAddress::parse("learner@example.org").expect("an address"),
+            organization_name: "Fish & <Chips>".into(),
+            code: InviteCode::parse("289BZP").expect("a code"),
+            expires_at: DateTime::from_timestamp(1_767_600_000, 0).expect("a time"),
+        };
+        let sender: Mailbox = SENDER.parse().expect("a mailbox");
+        let written = |page: Option<&str>| {
+            let page = page.map(|page| Url::parse(page).expect("a URL"));
+            let message = invitation_message(&sender, &invitation, page.as_ref()).expect("a mail");
+            let text = String::from_utf8(message.formatted()).expect("text");
+            text.replace("=\r\n", "").replace("=3D", "=")
+        };
+        let with_page = written(Some("https://app.example.org/join?lang=en"));
+        assert!(with_page.contains("https://app.example.org/join?lang=en&invite_code=289BZP"), "{with_page}");
+        assert!(with_page.contains("join?lang=en&amp;invite_code=289BZP"), "{with_page}");
+        assert!(with_page.contains("Fish &amp; &lt;Chips&gt; invites"), "{with_page}");
+        let without = written(None);
+        assert!(without.contains("289BZP") && without.contains("until 2026-01-05"), "{without}");
+        assert!(!format!("{invitation:?}").contains("289BZP"));
     }
 
     #[tokio::test]
@@ -177,7 +260,7 @@ mod tests {
             received
         });
         let transport = MailTransport::Smtp(format!("smtp://127.0.0.1:{port}"));
-        let mailer = Mailer::new(transport, SENDER).expect("a mailer");
+        let mailer = Mailer::new(transport, SENDER, None).expect("a mailer");
         mailer.send_password_reset(mail()).await.expect("sends");
         let received = server.await.expect("a transcript");
         assert!(received.contains("RCPT TO:<learner@example.org>"), "{received}");
@@ -187,9 +270,9 @@ mod tests {
     #[test]
     fn settings_that_cannot_work_are_refused() {
         let folder = MailTransport::Folder(PathBuf::from("mail"));
-        assert!(matches!(Mailer::new(folder, "no mailbox"), Err(MailSetupError::Sender)));
+        assert!(matches!(Mailer::new(folder, "no mailbox", None), Err(MailSetupError::Sender)));
         let server = MailTransport::Smtp("https://mail.example.org".into());
-        assert!(matches!(Mailer::new(server, SENDER), Err(MailSetupError::Server)));
+        assert!(matches!(Mailer::new(server, SENDER, None), Err(MailSetupError::Server)));
     }
 
     #[tokio::test]
@@ -198,7 +281,7 @@ mod tests {
         let port = listener.local_addr().expect("an address").port();
         drop(listener);
         let transport = MailTransport::Smtp(format!("smtp://127.0.0.1:{port}"));
-        let mailer = Mailer::new(transport, SENDER).expect("a mailer");
+        let mailer = Mailer::new(transport, SENDER, None).expect("a mailer");
         let error = mailer.send_password_reset(mail()).await.expect_err("nobody there");
         assert!(!format!("{error:?}").contains("reset_password_token"));
     }

@@ -1,11 +1,57 @@
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
-use domain_kernel::{InviteCode, UserId};
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use domain_kernel::{
+    EmailAddress, InvitationId, InviteCode, MembershipId, OrgId, Page, PageRequest, Refusal, UserId,
+};
+use domain_memberships::ports::{InvitationChange, InvitationEdit, InvitationFilter, InvitationRepository};
+use domain_memberships::{
+    Invitation, InvitationDetails, InvitationStatus, MembershipError, MembershipStatus,
+};
 use uuid::Uuid;
 
+use crate::audit;
+use crate::error::{PgError, unreadable};
+use crate::membership_view::wrong_status;
+use crate::memberships::{Outcome, PgMemberships, named};
 use crate::schema::{invitations, memberships};
+use crate::sql::statement;
+
+pub(crate) fn insert_invitation(connection: &mut PgConnection, invitation: &Invitation) -> QueryResult<()> {
+    diesel::insert_into(invitations::table)
+        .values((
+            invitations::id.eq(invitation.id.uuid()),
+            invitations::organization_id.eq(invitation.organization.uuid()),
+            invitations::membership_id.eq(invitation.membership.uuid()),
+            invitations::code.eq(invitation.code.as_str()),
+            invitations::status.eq(invitation.status.as_str()),
+            invitations::expires_at.eq(invitation.expires_at),
+            invitations::created_at.eq(invitation.created_at),
+            invitations::updated_at.eq(invitation.created_at),
+        ))
+        .execute(connection)
+        .map(drop)
+}
+
+/// Takes back the pending invitations of a membership.
+pub(crate) fn revoke_pending(
+    connection: &mut PgConnection,
+    membership: MembershipId,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    let pending = invitations::membership_id.eq(membership.uuid()).and(invitations::status.eq("pending"));
+    diesel::update(invitations::table.filter(pending))
+        .set((
+            invitations::status.eq("revoked"),
+            invitations::revoked_at.eq(at),
+            invitations::updated_at.eq(at),
+        ))
+        .execute(connection)
+        .map(drop)
+}
 
 /// Links the user to the membership that a pending code names, makes it active and marks the invitation accepted. Gives
 /// the membership, or `None` when the code cannot be used.
@@ -56,4 +102,216 @@ pub(crate) fn take_membership(
         ))
         .execute(connection)?;
     Ok(Some(membership))
+}
+
+macro_rules! details_columns {
+    () => {
+        "i.id, i.organization_id, i.membership_id, i.code::text AS code, i.status, i.expires_at, i.created_at, \
+         i.sent_to::text AS sent_to, i.sent_at, i.accepted_at, i.accepted_by, i.revoked_at, o.name AS organization_name, \
+         m.first_name, m.last_name, m.status AS membership_status, m.email::text AS email"
+    };
+}
+
+const DETAILS: &str = concat!(
+    "SELECT ",
+    details_columns!(),
+    " FROM invitations i JOIN memberships m ON m.id = i.membership_id JOIN organizations o ON o.id = i.organization_id \
+     WHERE i.id = {}"
+);
+
+/// What an organization's list lets pass: time makes a pending invitation an expired one.
+macro_rules! passes {
+    () => {
+        "i.organization_id = o.id AND ({}::uuid IS NULL OR i.membership_id = {}) AND ({}::text IS NULL OR {} = \
+         CASE WHEN i.status = 'pending' AND i.expires_at <= {} THEN 'expired' ELSE i.status END)"
+    };
+}
+
+const OF_ORGANIZATION: &str = concat!(
+    "SELECT (SELECT count(*) FROM invitations i WHERE ",
+    passes!(),
+    ") AS total, page.* FROM organizations o LEFT JOIN LATERAL (SELECT ",
+    details_columns!(),
+    " FROM (SELECT * FROM invitations i WHERE ",
+    passes!(),
+    " ORDER BY i.created_at DESC, i.id DESC LIMIT {} OFFSET {}) i JOIN memberships m ON m.id = i.membership_id) page \
+     ON true WHERE o.id = {} ORDER BY page.created_at DESC, page.id DESC"
+);
+
+#[derive(QueryableByName)]
+struct DetailsRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    organization_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    membership_id: Uuid,
+    #[diesel(sql_type = Text)]
+    code: String,
+    #[diesel(sql_type = Text)]
+    status: String,
+    #[diesel(sql_type = Timestamptz)]
+    expires_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    created_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Text>)]
+    sent_to: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    sent_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    accepted_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    accepted_by: Option<Uuid>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    revoked_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Text)]
+    organization_name: String,
+    #[diesel(sql_type = Text)]
+    first_name: String,
+    #[diesel(sql_type = Text)]
+    last_name: String,
+    #[diesel(sql_type = Text)]
+    membership_status: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    email: Option<String>,
+}
+
+impl DetailsRow {
+    fn read(self) -> Result<InvitationDetails, MembershipError> {
+        Ok(InvitationDetails {
+            invitation: Invitation {
+                id: InvitationId::new(self.id),
+                organization: OrgId::new(self.organization_id),
+                membership: MembershipId::new(self.membership_id),
+                code: InviteCode::parse(&self.code)
+                    .map_err(|problem| unreadable("invitations", problem.code))?,
+                status: InvitationStatus::parse(&self.status).ok_or_else(wrong_status)?,
+                expires_at: self.expires_at,
+                created_at: self.created_at,
+            },
+            organization_name: self.organization_name,
+            membership_name: format!("{} {}", self.first_name, self.last_name),
+            membership_status: MembershipStatus::parse(&self.membership_status).ok_or_else(wrong_status)?,
+            email: self.email.map(EmailAddress::from_stored),
+            sent: self.sent_to.map(EmailAddress::from_stored).zip(self.sent_at),
+            accepted: self.accepted_at.zip(self.accepted_by.map(UserId::new)),
+            revoked_at: self.revoked_at,
+        })
+    }
+}
+
+#[derive(QueryableByName)]
+struct DetailsPageRow {
+    #[diesel(sql_type = BigInt)]
+    total: i64,
+    #[diesel(embed)]
+    details: Option<DetailsRow>,
+}
+
+fn load_details(connection: &mut PgConnection, id: Uuid) -> Outcome<Option<InvitationDetails>> {
+    let row: Option<DetailsRow> =
+        statement(DETAILS).bind::<SqlUuid, _>(id).get_result(connection).optional()?;
+    row.map(DetailsRow::read).transpose().map_err(PgError::Refused)
+}
+
+fn update(
+    connection: &mut PgConnection,
+    id: InvitationId,
+    edit: InvitationEdit,
+) -> Outcome<InvitationDetails> {
+    let not_found = || PgError::Refused(Refusal::NotFound.into());
+    let membership: Option<Uuid> =
+        invitations::table.find(id.uuid()).select(invitations::membership_id).first(connection).optional()?;
+    let membership = membership.ok_or_else(not_found)?;
+    // First the membership, then its invitation: the order that everything else locks them in.
+    let _: Uuid =
+        memberships::table.find(membership).select(memberships::id).for_update().first(connection)?;
+    let _: Uuid =
+        invitations::table.find(id.uuid()).select(invitations::id).for_update().first(connection)?;
+    let mut details = load_details(connection, id.uuid())?.ok_or_else(not_found)?;
+    let (shown, entry) = match edit(&mut details).map_err(PgError::Refused)? {
+        InvitationChange::None => return Ok(details),
+        InvitationChange::Saved(entry) => {
+            diesel::update(invitations::table.find(id.uuid()))
+                .set((
+                    invitations::status.eq(details.invitation.status.as_str()),
+                    invitations::expires_at.eq(details.invitation.expires_at),
+                    invitations::revoked_at.eq(details.revoked_at),
+                    invitations::updated_at.eq(entry.at),
+                ))
+                .execute(connection)?;
+            (id, entry)
+        }
+        InvitationChange::Replaced(new, entry) => {
+            revoke_pending(connection, new.membership, entry.at)?;
+            insert_invitation(connection, &new)?;
+            (new.id, entry)
+        }
+    };
+    audit::insert(connection, *entry)?;
+    load_details(connection, shown.uuid())?.ok_or_else(not_found)
+}
+
+#[async_trait]
+impl InvitationRepository for PgMemberships {
+    async fn find(&self, id: InvitationId) -> Result<Option<InvitationDetails>, MembershipError> {
+        let found = self.pg.read(move |connection| load_details(connection, id.uuid()));
+        found.await.map_err(PgError::into_storage)
+    }
+
+    async fn list_of_organization(
+        &self,
+        organization: OrgId,
+        filter: InvitationFilter,
+        now: DateTime<Utc>,
+        page: PageRequest,
+    ) -> Result<Option<Page<InvitationDetails>>, MembershipError> {
+        let rows = self.pg.read(move |connection| {
+            let membership = filter.membership.map(MembershipId::uuid);
+            let status = filter.status.map(InvitationStatus::as_str);
+            let mut list = statement(OF_ORGANIZATION);
+            // Once for the total and once for the page.
+            for _ in 0..2 {
+                list = list
+                    .bind::<Nullable<SqlUuid>, _>(membership)
+                    .bind::<Nullable<SqlUuid>, _>(membership)
+                    .bind::<Nullable<Text>, _>(status)
+                    .bind::<Nullable<Text>, _>(status)
+                    .bind::<Timestamptz, _>(now);
+            }
+            let list = list
+                .bind::<BigInt, _>(page.limit)
+                .bind::<BigInt, _>(page.offset)
+                .bind::<SqlUuid, _>(organization.uuid());
+            Ok(list.load::<DetailsPageRow>(connection)?)
+        });
+        let rows = rows.await.map_err(PgError::<MembershipError>::into_storage)?;
+        let Some(total) = rows.first().map(|row| row.total) else { return Ok(None) };
+        let items = rows.into_iter().filter_map(|row| row.details).map(DetailsRow::read);
+        Ok(Some(Page { items: items.collect::<Result<_, _>>()?, total }))
+    }
+
+    async fn update(
+        &self,
+        id: InvitationId,
+        edit: InvitationEdit,
+    ) -> Result<InvitationDetails, MembershipError> {
+        let updated = self.pg.write(move |connection| update(connection, id, edit));
+        updated.await.map_err(|error| error.into_domain(named))
+    }
+
+    async fn note_sent(
+        &self,
+        id: InvitationId,
+        to: EmailAddress,
+        at: DateTime<Utc>,
+    ) -> Result<(), MembershipError> {
+        let noted = self.pg.write(move |connection| {
+            diesel::update(invitations::table.find(id.uuid()))
+                .set((invitations::sent_to.eq(to.as_str()), invitations::sent_at.eq(at)))
+                .execute(connection)?;
+            Ok(())
+        });
+        noted.await.map_err(PgError::into_storage)
+    }
 }

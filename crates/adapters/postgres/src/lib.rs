@@ -7,15 +7,19 @@ mod connect;
 mod courses;
 mod error;
 mod invitations;
+mod membership_queries;
+mod membership_view;
 mod memberships;
 mod migrations;
 mod orgs;
 mod pool;
+#[expect(unreachable_pub, reason = "the diesel command writes it")]
 mod schema;
 mod sql;
 mod teams;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod user_queries;
 mod users;
 
 pub use courses::PgCourses;

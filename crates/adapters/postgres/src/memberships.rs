@@ -1,21 +1,20 @@
 use async_trait::async_trait;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
-use diesel::sql_types::{Array, Bool, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use domain_kernel::{
-    AuditSubject, EmailAddress, InvitationId, InviteCode, MembershipId, OrgId, PersonName, Refusal,
-    StorageError, TeamId, UserId,
-};
+use diesel::sql_types::{Bool, Text, Timestamptz, Uuid as SqlUuid};
+use domain_kernel::{AuditSubject, EmailAddress, InviteCode, MembershipId, OrgId, Refusal, TeamId, UserId};
 use domain_memberships::ports::{MembershipEdit, MembershipRepository, NewMembership, RosterSettings};
 use domain_memberships::{
-    Added, ExternalId, Invitation, InvitationPreview, InvitationStatus, JobTitle, Membership,
-    MembershipError, MembershipStatus, MembershipView, UserBrief,
+    Added, ExternalId, Invitation, InvitationPreview, JobTitle, Membership, MembershipError,
+    MembershipStatus, MembershipView,
 };
 use uuid::Uuid;
 
 use crate::error::{PgError, unreadable};
+use crate::invitations::{insert_invitation, revoke_pending, take_membership};
+use crate::membership_view::{ViewRow, view_columns, view_joins};
 use crate::schema::{invitations, memberships, organizations, team_admins, team_memberships, teams, users};
 use crate::sql::statement;
 use crate::{Pg, audit};
@@ -23,7 +22,7 @@ use crate::{Pg, audit};
 /// Memberships and invitations in PostgreSQL.
 #[derive(Clone)]
 pub struct PgMemberships {
-    pg: Pg,
+    pub(crate) pg: Pg,
 }
 
 impl PgMemberships {
@@ -33,136 +32,14 @@ impl PgMemberships {
     }
 }
 
-type Outcome<T> = Result<T, PgError<MembershipError>>;
+pub(crate) type Outcome<T> = Result<T, PgError<MembershipError>>;
 
-fn refuse<T>(error: MembershipError) -> Outcome<T> {
+pub(crate) fn refuse<T>(error: MembershipError) -> Outcome<T> {
     Err(PgError::Refused(error))
 }
 
-const VIEW: &str = "SELECT m.id, m.organization_id, m.user_id, m.external_id, m.first_name, m.last_name, \
-    m.email::text AS email, m.job_title, m.org_admin, m.status, m.hired_on, m.first_seen_at, m.reporting_starts_on, \
-    m.deactivated_at, m.created_at, m.updated_at, \
-    ARRAY(SELECT tm.team_id FROM team_memberships tm JOIN teams t ON t.id = tm.team_id \
-        WHERE tm.membership_id = m.id AND t.deleted_at IS NULL ORDER BY tm.joined_at, tm.team_id) AS team_ids, \
-    ARRAY(SELECT ta.team_id FROM team_admins ta JOIN teams t ON t.id = ta.team_id \
-        WHERE ta.membership_id = m.id AND t.deleted_at IS NULL ORDER BY ta.created_at, ta.team_id) AS admin_team_ids, \
-    i.id AS invitation_id, i.code::text AS code, i.status AS invitation_status, i.expires_at, \
-    i.created_at AS invited_at, u.username::text AS username, u.first_name AS user_first_name, \
-    u.last_name AS user_last_name \
-    FROM memberships m LEFT JOIN users u ON u.id = m.user_id \
-    LEFT JOIN LATERAL (SELECT * FROM invitations WHERE membership_id = m.id ORDER BY created_at DESC, id DESC LIMIT 1) i \
-        ON true \
-    WHERE m.id = {}";
-
-#[derive(QueryableByName)]
-struct ViewRow {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
-    organization_id: Uuid,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    user_id: Option<Uuid>,
-    #[diesel(sql_type = Nullable<Text>)]
-    external_id: Option<String>,
-    #[diesel(sql_type = Text)]
-    first_name: String,
-    #[diesel(sql_type = Text)]
-    last_name: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    email: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    job_title: Option<String>,
-    #[diesel(sql_type = Bool)]
-    org_admin: bool,
-    #[diesel(sql_type = Text)]
-    status: String,
-    #[diesel(sql_type = Nullable<Date>)]
-    hired_on: Option<NaiveDate>,
-    #[diesel(sql_type = Timestamptz)]
-    first_seen_at: DateTime<Utc>,
-    #[diesel(sql_type = Date)]
-    reporting_starts_on: NaiveDate,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    deactivated_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Timestamptz)]
-    created_at: DateTime<Utc>,
-    #[diesel(sql_type = Timestamptz)]
-    updated_at: DateTime<Utc>,
-    #[diesel(sql_type = Array<SqlUuid>)]
-    team_ids: Vec<Uuid>,
-    #[diesel(sql_type = Array<SqlUuid>)]
-    admin_team_ids: Vec<Uuid>,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    invitation_id: Option<Uuid>,
-    #[diesel(sql_type = Nullable<Text>)]
-    code: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    invitation_status: Option<String>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    expires_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    invited_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<Text>)]
-    username: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    user_first_name: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    user_last_name: Option<String>,
-}
-
-fn wrong_status() -> StorageError {
-    unreadable("memberships", "known status")
-}
-
-impl ViewRow {
-    fn invitation(&self) -> Result<Option<Invitation>, StorageError> {
-        let columns =
-            (self.invitation_id, &self.code, &self.invitation_status, self.expires_at, self.invited_at);
-        let (Some(id), Some(code), Some(status), Some(expires_at), Some(created_at)) = columns else {
-            return Ok(None);
-        };
-        Ok(Some(Invitation {
-            id: InvitationId::new(id),
-            organization: OrgId::new(self.organization_id),
-            membership: MembershipId::new(self.id),
-            code: InviteCode::parse(code).map_err(|problem| unreadable("invitations", problem.code))?,
-            status: InvitationStatus::parse(status).ok_or_else(wrong_status)?,
-            expires_at,
-            created_at,
-        }))
-    }
-
-    fn read(self) -> Result<MembershipView, StorageError> {
-        let invitation = self.invitation()?;
-        let user = match (self.user_id, self.username, self.user_first_name, self.user_last_name) {
-            (Some(id), Some(username), Some(first_name), Some(last_name)) => {
-                Some(UserBrief { id: UserId::new(id), username, first_name, last_name })
-            }
-            _ => None,
-        };
-        let membership = Membership {
-            id: MembershipId::new(self.id),
-            organization: OrgId::new(self.organization_id),
-            user: self.user_id.map(UserId::new),
-            external_id: self.external_id.map(ExternalId::from_stored),
-            first_name: PersonName::from_stored(self.first_name),
-            last_name: PersonName::from_stored(self.last_name),
-            email: self.email.map(EmailAddress::from_stored),
-            job_title: self.job_title.map(JobTitle::from_stored),
-            org_admin: self.org_admin,
-            status: MembershipStatus::parse(&self.status).ok_or_else(wrong_status)?,
-            hired_on: self.hired_on,
-            first_seen_at: self.first_seen_at,
-            reporting_starts_on: self.reporting_starts_on,
-            deactivated_at: self.deactivated_at,
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-            teams: self.team_ids.into_iter().map(TeamId::new).collect(),
-            administered_teams: self.admin_team_ids.into_iter().map(TeamId::new).collect(),
-        };
-        Ok(MembershipView { membership, invitation, user })
-    }
-}
+const VIEW: &str =
+    concat!("SELECT ", view_columns!(), " FROM memberships m ", view_joins!(), " WHERE m.id = {}");
 
 fn load_view(connection: &mut PgConnection, id: Uuid) -> Outcome<MembershipView> {
     let row: ViewRow = statement(VIEW).bind::<SqlUuid, _>(id).get_result(connection)?;
@@ -187,7 +64,7 @@ fn require_live_teams(
     if unknown.is_empty() { Ok(()) } else { refuse(MembershipError::teams_unknown(field, &unknown)) }
 }
 
-/// Takes somebody who is back off the teams of before that are not among the new ones, and takes their say in them.
+/// Takes somebody off the teams that are not among the named ones, and takes their say in them.
 fn leave_other_teams(connection: &mut PgConnection, membership: &Membership) -> QueryResult<()> {
     let uuids = |teams: &[TeamId]| teams.iter().map(|team| team.uuid()).collect::<Vec<_>>();
     let joined = team_memberships::table
@@ -235,22 +112,6 @@ fn link_teams(connection: &mut PgConnection, membership: &Membership) -> QueryRe
         .on_conflict_do_nothing()
         .execute(connection)?;
     Ok(())
-}
-
-fn insert_invitation(connection: &mut PgConnection, invitation: &Invitation) -> QueryResult<()> {
-    diesel::insert_into(invitations::table)
-        .values((
-            invitations::id.eq(invitation.id.uuid()),
-            invitations::organization_id.eq(invitation.organization.uuid()),
-            invitations::membership_id.eq(invitation.membership.uuid()),
-            invitations::code.eq(invitation.code.as_str()),
-            invitations::status.eq(invitation.status.as_str()),
-            invitations::expires_at.eq(invitation.expires_at),
-            invitations::created_at.eq(invitation.created_at),
-            invitations::updated_at.eq(invitation.created_at),
-        ))
-        .execute(connection)
-        .map(drop)
 }
 
 /// What the roster says of a person; the same for a new membership and for one that is taken up again.
@@ -317,20 +178,6 @@ fn find_by_external_id(
     Ok(found.map(|(id, status)| (id, kept, status)))
 }
 
-/// Takes back the pending invitations of a membership.
-fn revoke_invitations(connection: &mut PgConnection, membership: &Membership) -> QueryResult<()> {
-    let at = membership.updated_at;
-    let pending = invitations::membership_id.eq(membership.id.uuid()).and(invitations::status.eq("pending"));
-    diesel::update(invitations::table.filter(pending))
-        .set((
-            invitations::status.eq("revoked"),
-            invitations::revoked_at.eq(at),
-            invitations::updated_at.eq(at),
-        ))
-        .execute(connection)
-        .map(drop)
-}
-
 fn add(connection: &mut PgConnection, new: NewMembership) -> Outcome<Added> {
     let NewMembership { mut membership, mut invitation, mut audit } = new;
     require_live_teams(connection, "team_ids", membership.organization, &membership.teams)?;
@@ -354,7 +201,7 @@ fn add(connection: &mut PgConnection, new: NewMembership) -> Outcome<Added> {
                 .set(roster_values!(membership))
                 .execute(connection)?;
             leave_other_teams(connection, &membership)?;
-            revoke_invitations(connection, &membership)?;
+            revoke_pending(connection, membership.id, membership.updated_at)?;
         }
         None => insert_membership(connection, &membership)?,
     }
@@ -378,38 +225,73 @@ fn has_other_admin(connection: &mut PgConnection, membership: &Membership) -> Qu
 
 fn update(connection: &mut PgConnection, id: MembershipId, edit: MembershipEdit) -> Outcome<MembershipView> {
     let not_found = || PgError::Refused(Refusal::NotFound.into());
-    let organization: Option<Uuid> = memberships::table
-        .find(id.uuid())
-        .select(memberships::organization_id)
-        .first(connection)
-        .optional()?;
-    let organization = organization.ok_or_else(not_found)?;
+    let columns = (memberships::organization_id, memberships::user_id);
+    let found: Option<(Uuid, Option<Uuid>)> =
+        memberships::table.find(id.uuid()).select(columns).first(connection).optional()?;
+    let (organization, user) = found.ok_or_else(not_found)?;
     // The organization before its memberships, as deleting an account does: changes of admins queue up here.
     let _: Uuid = organizations::table
         .find(organization)
         .select(organizations::id)
         .for_no_key_update()
         .first(connection)?;
+    // The user before the membership: of two organizations that let the same person go, the second sees the first.
+    let user_row = users::table.find(user.unwrap_or_default()).select(users::id).for_no_key_update();
+    let _: Option<Uuid> = user_row.first(connection).optional()?;
     let _: Uuid =
         memberships::table.find(id.uuid()).select(memberships::id).for_update().first(connection)?;
-    let mut membership = load_view(connection, id.uuid())?.membership;
-    let runs_it =
-        |membership: &Membership| membership.org_admin && membership.status == MembershipStatus::Active;
-    let ran_it = runs_it(&membership);
-    let audit = edit(&mut membership).map_err(PgError::Refused)?;
-    if let Some(audit) = audit {
-        if ran_it && !runs_it(&membership) && !has_other_admin(connection, &membership)? {
-            return refuse(MembershipError::LastOrgAdmin);
-        }
-        diesel::update(memberships::table.find(id.uuid()))
-            .set((
-                memberships::org_admin.eq(membership.org_admin),
-                memberships::updated_at.eq(membership.updated_at),
-            ))
-            .execute(connection)?;
-        audit::insert(connection, audit)?;
+    let before = load_view(connection, id.uuid())?;
+    let mut view = before.clone();
+    let Some(audit) = edit(&mut view).map_err(PgError::Refused)? else { return Ok(before) };
+    let (old, new) = (&before.membership, &view.membership);
+    if old.runs_organization() && !new.runs_organization() && !has_other_admin(connection, new)? {
+        return refuse(MembershipError::LastOrgAdmin);
     }
+    if new.teams != old.teams {
+        require_live_teams(connection, "team_ids", new.organization, &new.teams)?;
+    }
+    if new.administered_teams != old.administered_teams {
+        require_live_teams(connection, "administered_team_ids", new.organization, &new.administered_teams)?;
+    }
+    diesel::update(memberships::table.find(id.uuid())).set(roster_values!(new)).execute(connection)?;
+    leave_other_teams(connection, new)?;
+    link_teams(connection, new)?;
+    let is_new = |invitation: &&Invitation| Some(invitation.id) != before.invitation.as_ref().map(|i| i.id);
+    let invitation = view.invitation.as_ref().filter(is_new);
+    let has_left = new.status == MembershipStatus::Deactivated && old.status != new.status;
+    if has_left || invitation.is_some() {
+        revoke_pending(connection, id, new.updated_at)?;
+    }
+    if let Some(invitation) = invitation {
+        insert_invitation(connection, invitation)?;
+    }
+    if has_left {
+        end_sessions_of_departed(connection, user)?;
+    }
+    audit::insert(connection, audit)?;
     load_view(connection, id.uuid())
+}
+
+/// Signs somebody out who belongs nowhere any more. Staff need no membership to be here.
+fn end_sessions_of_departed(connection: &mut PgConnection, user: Option<Uuid>) -> QueryResult<()> {
+    let Some(user) = user else { return Ok(()) };
+    statement(
+        "DELETE FROM sessions s USING users u WHERE s.user_id = {} AND u.id = s.user_id AND u.staff_role IS NULL \
+         AND NOT EXISTS (SELECT FROM memberships m WHERE m.user_id = u.id AND m.status = 'active')",
+    )
+    .bind::<SqlUuid, _>(user)
+    .execute(connection)
+    .map(drop)
+}
+
+/// The domain errors that constraints on a membership and its invitation stand for.
+pub(crate) fn named(constraint: &str) -> Option<MembershipError> {
+    match constraint {
+        "memberships_organization_id_external_id_key" => Some(MembershipError::external_id_taken()),
+        "memberships_organization_id_user_id_key" => Some(MembershipError::AlreadyMember),
+        "invitations_pending_code_key" => Some(MembershipError::CodeTaken),
+        _ => None,
+    }
 }
 
 #[derive(QueryableByName)]
@@ -451,13 +333,8 @@ impl MembershipRepository for PgMemberships {
     }
 
     async fn add(&self, new: NewMembership) -> Result<Added, MembershipError> {
-        self.pg.write(move |connection| add(connection, new)).await.map_err(|error| {
-            error.into_domain(|constraint| match constraint {
-                "memberships_organization_id_external_id_key" => Some(MembershipError::external_id_taken()),
-                "invitations_pending_code_key" => Some(MembershipError::CodeTaken),
-                _ => None,
-            })
-        })
+        let added = self.pg.write(move |connection| add(connection, new));
+        added.await.map_err(|error| error.into_domain(named))
     }
 
     async fn find(&self, id: MembershipId) -> Result<Option<MembershipView>, MembershipError> {
@@ -477,7 +354,8 @@ impl MembershipRepository for PgMemberships {
         id: MembershipId,
         edit: MembershipEdit,
     ) -> Result<MembershipView, MembershipError> {
-        self.pg.write(move |connection| update(connection, id, edit)).await.map_err(PgError::into_storage)
+        let updated = self.pg.write(move |connection| update(connection, id, edit));
+        updated.await.map_err(|error| error.into_domain(named))
     }
 
     async fn preview(
@@ -534,17 +412,12 @@ impl MembershipRepository for PgMemberships {
             if person.is_none() {
                 return refuse(MembershipError::InvitationNotUsable);
             }
-            let Some(membership) = crate::invitations::take_membership(connection, &code, user, now)? else {
+            let Some(membership) = take_membership(connection, &code, user, now)? else {
                 return refuse(MembershipError::InvitationNotUsable);
             };
             load_view(connection, membership)
         });
-        accepted.await.map_err(|error| {
-            error.into_domain(|constraint| {
-                (constraint == "memberships_organization_id_user_id_key")
-                    .then_some(MembershipError::AlreadyMember)
-            })
-        })
+        accepted.await.map_err(|error| error.into_domain(named))
     }
 
     async fn expire_invitations(&self, now: DateTime<Utc>) -> Result<u64, MembershipError> {

@@ -1,14 +1,101 @@
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text};
-use domain_kernel::AuditEntry;
-use domain_orgs::ports::OrganizationRepository;
-use domain_orgs::{OrgError, Organization, SamlInfo};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use domain_kernel::{AuditEntry, OrgId, Page, PageRequest, Refusal};
+use domain_orgs::ports::{OrganizationEdit, OrganizationRepository};
+use domain_orgs::{Cadence, Folder, OrgError, OrgName, Organization, SamlInfo};
+use uuid::Uuid;
 
-use crate::error::PgError;
+use crate::error::{PgError, unreadable};
 use crate::schema::organizations;
 use crate::sql::statement;
 use crate::{Pg, audit};
+
+/// An organization `o` with its counts.
+macro_rules! organization_columns {
+    () => {
+        "o.id, o.name, o.s3_integrations_folder, o.saml_info, o.sso_enforced, o.time_zone, o.cadence, \
+         o.reporting_grace_days, o.created_at, o.updated_at, \
+         (SELECT count(*) FROM teams t WHERE t.organization_id = o.id AND t.deleted_at IS NULL) AS teams_count, \
+         (SELECT count(*) FROM memberships m WHERE m.organization_id = o.id AND m.status <> 'deactivated') \
+            AS memberships_count"
+    };
+}
+
+const ORGANIZATION: &str =
+    concat!("SELECT ", organization_columns!(), " FROM organizations o WHERE o.id = {}");
+
+const ORGANIZATIONS_BY_IDS: &str = concat!(
+    "SELECT whole.total, page.* FROM (SELECT count(*) AS total FROM organizations WHERE id = ANY({})) whole \
+     LEFT JOIN LATERAL (SELECT ",
+    organization_columns!(),
+    " FROM organizations o WHERE o.id = ANY({}) ORDER BY lower(o.name), o.id LIMIT {} OFFSET {}) page ON true \
+     ORDER BY lower(page.name), page.id"
+);
+
+#[derive(QueryableByName)]
+struct OrganizationRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    s3_integrations_folder: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    saml_info: Option<String>,
+    #[diesel(sql_type = Bool)]
+    sso_enforced: bool,
+    #[diesel(sql_type = Text)]
+    time_zone: String,
+    #[diesel(sql_type = Text)]
+    cadence: String,
+    #[diesel(sql_type = Integer)]
+    reporting_grace_days: i32,
+    #[diesel(sql_type = Timestamptz)]
+    created_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    updated_at: DateTime<Utc>,
+    #[diesel(sql_type = BigInt)]
+    teams_count: i64,
+    #[diesel(sql_type = BigInt)]
+    memberships_count: i64,
+}
+
+impl OrganizationRow {
+    fn read(self) -> Result<Organization, OrgError> {
+        Ok(Organization {
+            id: OrgId::new(self.id),
+            name: OrgName::from_stored(self.name),
+            s3_integrations_folder: Folder::from_stored(self.s3_integrations_folder),
+            saml_info: self.saml_info.map(SamlInfo::from_stored),
+            sso_enforced: self.sso_enforced,
+            time_zone: self.time_zone,
+            cadence: Cadence::parse(&self.cadence)
+                .ok_or_else(|| unreadable("organizations", "known cadence"))?,
+            reporting_grace_days: self.reporting_grace_days,
+            teams_count: self.teams_count,
+            memberships_count: self.memberships_count,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
+    }
+}
+
+#[derive(QueryableByName)]
+struct PageRow {
+    #[diesel(sql_type = BigInt)]
+    total: i64,
+    #[diesel(embed)]
+    organization: Option<OrganizationRow>,
+}
+
+fn load(connection: &mut PgConnection, id: OrgId) -> Result<Organization, PgError<OrgError>> {
+    let row: OrganizationRow =
+        statement(ORGANIZATION).bind::<SqlUuid, _>(id.uuid()).get_result(connection)?;
+    row.read().map_err(PgError::Refused)
+}
 
 #[derive(QueryableByName)]
 struct Nested {
@@ -67,5 +154,44 @@ impl OrganizationRepository for PgOrganizations {
                     (constraint == "organizations_s3_integrations_folder_key").then(OrgError::folder_taken)
                 })
             })
+    }
+
+    async fn update(&self, id: OrgId, edit: OrganizationEdit) -> Result<Organization, OrgError> {
+        let updated = self.pg.write(move |connection| {
+            let row = organizations::table.find(id.uuid()).select(organizations::id);
+            let locked: Option<Uuid> = row.for_no_key_update().first(connection).optional()?;
+            if locked.is_none() {
+                return Err(PgError::Refused(Refusal::NotFound.into()));
+            }
+            let mut organization = load(connection, id)?;
+            let Some(audit) = edit(&mut organization).map_err(PgError::Refused)? else {
+                return Ok(organization);
+            };
+            diesel::update(organizations::table.find(id.uuid()))
+                .set((
+                    organizations::saml_info.eq(organization.saml_info.as_ref().map(SamlInfo::as_str)),
+                    organizations::updated_at.eq(organization.updated_at),
+                ))
+                .execute(connection)?;
+            audit::insert(connection, audit)?;
+            load(connection, id)
+        });
+        updated.await.map_err(PgError::into_storage)
+    }
+
+    async fn list_by_ids(&self, ids: Vec<OrgId>, page: PageRequest) -> Result<Page<Organization>, OrgError> {
+        let ids: Vec<Uuid> = ids.into_iter().map(OrgId::uuid).collect();
+        let rows = self.pg.read(move |connection| {
+            let list = statement(ORGANIZATIONS_BY_IDS)
+                .bind::<Array<SqlUuid>, _>(ids.clone())
+                .bind::<Array<SqlUuid>, _>(ids)
+                .bind::<BigInt, _>(page.limit)
+                .bind::<BigInt, _>(page.offset);
+            Ok(list.load::<PageRow>(connection)?)
+        });
+        let rows = rows.await.map_err(PgError::<OrgError>::into_storage)?;
+        let total = rows.first().map_or(0, |row| row.total);
+        let items = rows.into_iter().filter_map(|row| row.organization).map(OrganizationRow::read);
+        Ok(Page { items: items.collect::<Result<_, _>>()?, total })
     }
 }

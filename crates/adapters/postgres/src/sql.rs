@@ -2,21 +2,38 @@
 //!
 //! `diesel::sql_query` marks its statements as not worth keeping: each call then costs a second round trip and a new plan.
 
+use std::borrow::Cow;
+
 use diesel::expression::{AsExpression, TypedExpressionType};
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::sql_types::{SqlType, Untyped};
 use diesel::{IntoSql, RunQueryDsl};
+use domain_kernel::{NameKey, Sort, SortKey};
 
 /// A statement with `{}` in the place of each value.
 pub(crate) struct Statement {
-    sql: &'static str,
+    sql: Cow<'static, str>,
     values: Vec<Box<dyn QueryFragment<Pg> + Send>>,
 }
 
-pub(crate) fn statement(sql: &'static str) -> Statement {
-    Statement { sql, values: Vec::new() }
+pub(crate) fn statement(sql: impl Into<Cow<'static, str>>) -> Statement {
+    Statement { sql: sql.into(), values: Vec::new() }
+}
+
+/// `ORDER BY` of people of `table`, which has an id and names. Ends with the id, so that no row is on two pages. There are
+/// few of these texts, so each statement made with one is prepared once, too.
+pub(crate) fn order_by(sort: &Sort<NameKey>, table: &str) -> String {
+    let column = |key: &SortKey<NameKey>| {
+        let name = match key.by {
+            NameKey::First => "first_name",
+            NameKey::Last => "last_name",
+        };
+        format!("lower({table}.{name}){}, ", if key.is_descending { " DESC" } else { "" })
+    };
+    let columns: String = sort.keys().iter().map(column).collect();
+    format!("ORDER BY {columns}{table}.id")
 }
 
 impl Statement {

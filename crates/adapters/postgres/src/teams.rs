@@ -6,7 +6,7 @@ use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlU
 use domain_kernel::{
     AuditEntry, MembershipId, OrgId, Page, PageRequest, PersonName, Refusal, TeamId, UserId,
 };
-use domain_teams::ports::{TeamEdit, TeamQueries, TeamRepository};
+use domain_teams::ports::{MembershipOwner, TeamEdit, TeamQueries, TeamRepository};
 use domain_teams::{AddedAdmin, Team, TeamAdmin, TeamError, TeamName};
 use uuid::Uuid;
 
@@ -47,6 +47,18 @@ const TEAMS_OF_ORGANIZATION: &str = concat!(
     team_columns!(),
     " FROM teams t WHERE t.organization_id = o.id AND t.deleted_at IS NULL \
       ORDER BY lower(t.name), t.id LIMIT {} OFFSET {}) page ON true WHERE o.id = {} ORDER BY lower(page.name), page.id"
+);
+
+/// One row for each team of the page, or one row of nulls; each with total and whose membership it is. No row: no such
+/// membership.
+const TEAMS_OF_MEMBERSHIP: &str = concat!(
+    "SELECT (SELECT count(*) FROM team_memberships x JOIN teams t ON t.id = x.team_id \
+        WHERE x.membership_id = m.id AND t.deleted_at IS NULL) AS total, \
+     m.organization_id AS owner_organization_id, m.user_id AS owner_user_id, page.* \
+     FROM memberships m LEFT JOIN LATERAL (SELECT ",
+    team_columns!(),
+    " FROM team_memberships x JOIN teams t ON t.id = x.team_id WHERE x.membership_id = m.id AND t.deleted_at IS NULL \
+      ORDER BY lower(t.name), t.id LIMIT {} OFFSET {}) page ON true WHERE m.id = {} ORDER BY lower(page.name), page.id"
 );
 
 const TEAMS_BY_IDS: &str = concat!(
@@ -123,6 +135,17 @@ struct PageRow {
     total: i64,
     #[diesel(embed)]
     team: Option<TeamRow>,
+}
+
+/// A row of a page of a membership's teams.
+#[derive(QueryableByName)]
+struct OwnedPageRow {
+    #[diesel(sql_type = SqlUuid)]
+    owner_organization_id: Uuid,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    owner_user_id: Option<Uuid>,
+    #[diesel(embed)]
+    page: PageRow,
 }
 
 #[derive(QueryableByName)]
@@ -347,6 +370,26 @@ impl TeamQueries for PgTeams {
             let head = rows.first().map(|row| (OrgId::new(row.organization_id), row.total));
             let items = rows.into_iter().filter_map(|row| row.admin).map(TeamAdmin::from).collect();
             Ok(head.map(|(organization, total)| (organization, Page { items, total })))
+        });
+        found.await.map_err(PgError::into_storage)
+    }
+
+    async fn list_of_membership(
+        &self,
+        membership: MembershipId,
+        page: PageRequest,
+    ) -> Result<Option<(MembershipOwner, Page<Team>)>, TeamError> {
+        let found = self.pg.read(move |connection| {
+            let rows: Vec<OwnedPageRow> = statement(TEAMS_OF_MEMBERSHIP)
+                .bind::<BigInt, _>(page.limit)
+                .bind::<BigInt, _>(page.offset)
+                .bind::<SqlUuid, _>(membership.uuid())
+                .load(connection)?;
+            let owner = rows.first().map(|row| MembershipOwner {
+                organization: OrgId::new(row.owner_organization_id),
+                user: row.owner_user_id.map(UserId::new),
+            });
+            Ok(owner.map(|owner| (owner, read_page(rows.into_iter().map(|row| row.page).collect()))))
         });
         found.await.map_err(PgError::into_storage)
     }

@@ -10,7 +10,7 @@ use domain_kernel::{
 };
 use domain_users::ports::{
     PasswordGround, PasswordResetRepository, PasswordUpdate, Registration, SessionRepository,
-    StoredCredentials, UserEdit, UserRepository,
+    StoredCredentials, UserChange, UserEdit, UserRepository,
 };
 use domain_users::{
     Account, ClientId, Device, FormerUid, Login, MembershipBrief, MembershipStatus, PasswordHash,
@@ -19,16 +19,16 @@ use domain_users::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::Pg;
 use crate::error::{PgError, unreadable};
 use crate::invitations::take_membership;
 use crate::schema::{invitations, memberships, password_resets, sessions, users};
 use crate::sql::statement;
+use crate::{Pg, audit};
 
 /// Users, sessions and password resets in PostgreSQL.
 #[derive(Clone)]
 pub struct PgUsers {
-    pg: Pg,
+    pub(crate) pg: Pg,
 }
 
 impl PgUsers {
@@ -78,7 +78,7 @@ macro_rules! account_sql {
     };
 }
 
-const ACCOUNT: &str = account_sql!("", "users u WHERE u.id = {}");
+pub(crate) const ACCOUNT: &str = account_sql!("", "users u WHERE u.id = {}");
 
 const SESSION: &str = account_sql!(
     "s.id AS session_id, s.client_id, s.token_hash, s.next_hash, s.prev_hash, s.prev_valid_until, \
@@ -88,7 +88,7 @@ const SESSION: &str = account_sql!(
 
 #[derive(QueryableByName, Queryable, Selectable)]
 #[diesel(table_name = users)]
-struct UserRow {
+pub(crate) struct UserRow {
     id: Uuid,
     #[diesel(sql_type = diesel::sql_types::Citext)]
     username: String,
@@ -138,7 +138,7 @@ impl TryFrom<UserRow> for User {
 }
 
 #[derive(QueryableByName)]
-struct AccountRow {
+pub(crate) struct AccountRow {
     #[diesel(embed)]
     user: UserRow,
     #[diesel(sql_type = Jsonb)]
@@ -178,7 +178,7 @@ impl From<BriefJson> for MembershipBrief {
 }
 
 impl AccountRow {
-    fn read(self) -> Result<Account, UserError> {
+    pub(crate) fn read(self) -> Result<Account, UserError> {
         let user = User::try_from(self.user)?;
         let briefs: Vec<BriefJson> = serde_json::from_value(self.memberships)
             .map_err(|error| StorageError::Failed(Box::new(error)))?;
@@ -186,6 +186,7 @@ impl AccountRow {
     }
 }
 
+/// A user, whether they deleted the account or not.
 fn load_account(connection: &mut PgConnection, id: UserId) -> Outcome<Account> {
     let row: AccountRow =
         statement(ACCOUNT).bind::<diesel::sql_types::Uuid, _>(id.uuid()).get_result(connection)?;
@@ -482,21 +483,21 @@ impl UserRepository for PgUsers {
         id: UserId,
         edit: UserEdit,
         password: Option<PasswordUpdate>,
-    ) -> Result<Account, UserError> {
+    ) -> Result<Option<(Account, bool)>, UserError> {
         let updated = self.pg.write(move |connection| {
-            let row: Option<UserRow> = users::table
-                .find(id.uuid())
-                .filter(users::deleted_at.is_null())
-                .select(UserRow::as_select())
-                .for_update()
-                .first(connection)
-                .optional()?;
-            let Some(row) = row else {
-                return refuse(UserError::NotSignedIn);
+            let present = users::table.find(id.uuid()).filter(users::deleted_at.is_null());
+            let locked: Option<Uuid> = present.select(users::id).for_update().first(connection).optional()?;
+            if locked.is_none() {
+                return Ok(None);
+            }
+            let mut account = load_account(connection, id)?;
+            let old_address = account.user.email.clone();
+            let entry = match edit(&mut account).map_err(PgError::Refused)? {
+                UserChange::None => return Ok(Some((account, false))),
+                UserChange::Own => None,
+                UserChange::ByOther(entry) => Some(entry),
             };
-            let mut user = User::try_from(row).map_err(|error| PgError::Refused(error.into()))?;
-            let old_address = user.email.clone();
-            edit(&mut user).map_err(PgError::Refused)?;
+            let user = account.user;
             diesel::update(users::table.find(id.uuid())).set(user_values!(user)).execute(connection)?;
             if user.email != old_address {
                 // Whoever reads the old mailbox must not be able to use a link that was sent there.
@@ -505,7 +506,10 @@ impl UserRepository for PgUsers {
             if let Some(password) = &password {
                 set_password(connection, password)?;
             }
-            load_account(connection, id)
+            if let Some(entry) = entry {
+                audit::insert(connection, *entry)?;
+            }
+            Ok(Some((load_account(connection, id)?, true)))
         });
         updated.await.map_err(|error| error.into_domain(taken))
     }
@@ -578,7 +582,9 @@ impl UserRepository for PgUsers {
             let erased = statement(
                 "WITH due AS (SELECT id FROM users WHERE deleted_at < {} AND erased_at IS NULL LIMIT 1000 FOR UPDATE SKIP LOCKED), \
                  roster AS (UPDATE memberships m SET first_name = 'Erased', last_name = 'Person', email = NULL, \
-                    external_id = NULL, updated_at = {} FROM due WHERE m.user_id = due.id) \
+                    external_id = NULL, updated_at = {} FROM due WHERE m.user_id = due.id), \
+                 mails AS (UPDATE invitations i SET sent_to = NULL, sent_at = NULL FROM memberships m, due \
+                    WHERE i.membership_id = m.id AND m.user_id = due.id AND i.sent_to IS NOT NULL) \
                  UPDATE users u SET username = 'erased-' || gen_random_uuid(), provider = 'username', email = NULL, \
                     first_name = 'Erased', last_name = 'Person', password_hash = NULL, staff_role = NULL, \
                     former_uid = NULL, uid_changed_at = NULL, last_sign_in_at = NULL, erased_at = {}, updated_at = {} \

@@ -732,9 +732,9 @@ async fn a_change_of_role_is_stored_with_its_audit_row_and_the_last_admin_stays(
     let id = view.membership.id;
     let audit = a_membership(staff, organization, "CCCC44").audit;
     let audited = audit.clone();
-    let promote: MembershipEdit = Box::new(move |membership| {
-        membership.org_admin = true;
-        membership.updated_at = at(50);
+    let promote: MembershipEdit = Box::new(move |view| {
+        view.membership.org_admin = true;
+        view.membership.updated_at = at(50);
         Ok(Some(audit))
     });
     let promoted = ports.memberships.update(id, promote).await.expect("changes");
@@ -746,8 +746,8 @@ async fn a_change_of_role_is_stored_with_its_audit_row_and_the_last_admin_stays(
     let first: domain_kernel::MembershipId = first[0].as_str().expect("an id").parse().expect("an id");
     let before = everything(&db);
     let audit = a_membership(staff, organization, "DDDD55").audit;
-    let demote: MembershipEdit = Box::new(move |membership| {
-        membership.org_admin = false;
+    let demote: MembershipEdit = Box::new(move |view| {
+        view.membership.org_admin = false;
         Ok(Some(audit))
     });
     let refused =

@@ -176,15 +176,11 @@ async fn an_update_of_the_account_can_use_a_link_as_well() {
     let (user, first) = ports.given_user("zoe@example.org").await;
     let reset = a_reset(user.id, at(20));
     ports.resets.insert(reset.clone()).await.expect("inserts");
-    let edit = |language: &'static str| -> domain_users::ports::UserEdit {
-        Box::new(move |user| {
-            user.language = language.into();
-            Ok(())
-        })
-    };
+    let edit = |language: &'static str| common::own(move |user| user.language = language.into());
     let session = a_session(user.id, at(30));
     let update = by_reset(&reset, &session);
-    let account = ports.users.update(user.id, edit("es"), Some(update)).await.expect("the link is good");
+    let updated = ports.users.update(user.id, edit("es"), Some(update)).await.expect("the link is good");
+    let (account, _) = updated.expect("there is such a user");
     assert_eq!((account.user.language.as_str(), account.user.must_change_password), ("es", false));
     assert_eq!(ports.account_of(&session).await, account);
     assert_eq!(ports.sessions.find(&first.client).await.expect("looked up"), None);

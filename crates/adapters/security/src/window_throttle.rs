@@ -30,6 +30,8 @@ pub struct ThrottleLimits {
     pub reset_mails_of_address: usize,
     /// Reset mails to an account in a window.
     pub reset_mails_of_account: usize,
+    /// Invitation mails for a membership in a window.
+    pub invitation_mails_of_membership: usize,
     /// New passwords of an account in a window.
     pub password_changes_of_account: usize,
 }
@@ -47,6 +49,7 @@ impl Default for ThrottleLimits {
             wrong_invite_codes_of_address: 10,
             reset_mails_of_address: 10,
             reset_mails_of_account: 3,
+            invitation_mails_of_membership: 5,
             password_changes_of_account: 10,
         }
     }
@@ -83,6 +86,7 @@ impl WindowThrottle {
             Budget::WrongInviteCodesOfAddress => self.limits.wrong_invite_codes_of_address,
             Budget::ResetMailsOfAddress => self.limits.reset_mails_of_address,
             Budget::ResetMailsOfAccount => self.limits.reset_mails_of_account,
+            Budget::InvitationMailsOfMembership => self.limits.invitation_mails_of_membership,
             Budget::PasswordChangesOfAccount => self.limits.password_changes_of_account,
         }
     }

@@ -1,13 +1,17 @@
 use chrono::{DateTime, NaiveDate, Utc};
-use domain_kernel::{EmailAddress, FieldErrors, FieldProblem, InviteCode, OrgId, PersonName, TeamId, UserId};
+use domain_kernel::{
+    EmailAddress, FieldErrors, FieldProblem, InviteCode, MembershipId, OrgId, PersonName, TeamId, UserId,
+};
+use domain_memberships::ports::InvitationFilter;
 use domain_memberships::{
-    CreateMembership, ExternalId, Invitation, InvitationPreview, InvitationStatus, JobTitle, MembershipView,
-    Reader,
+    CreateMembership, ExternalId, FoundMember, Invitation, InvitationDetails, InvitationPreview,
+    InvitationStatus, JobTitle, MembershipView, Reader, RosterChange, WantedStatus,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::body::Patched;
 use crate::users::UserBriefResponse;
 
 /// A person for the roster.
@@ -56,12 +60,13 @@ pub(crate) struct CreateMembershipRequest {
     administered_team_ids: Vec<Uuid>,
 }
 
-fn teams(field: &str, ids: &[Uuid], errors: &mut FieldErrors) -> Vec<TeamId> {
+/// Each once; too many are refused.
+fn parse_teams(ids: &[Uuid]) -> Result<Vec<TeamId>, FieldProblem> {
     if ids.len() > 200 {
-        errors.add(field, FieldProblem { code: "too_many", message: "are too many (maximum is 200)".into() });
+        return Err(FieldProblem { code: "too_many", message: "are too many (maximum is 200)".into() });
     }
     let mut seen = std::collections::HashSet::new();
-    ids.iter().filter(|id| seen.insert(**id)).map(|id| TeamId::new(*id)).collect()
+    Ok(ids.iter().filter(|id| seen.insert(**id)).map(|id| TeamId::new(*id)).collect())
 }
 
 /// An empty text counts as absent: that is what forms send.
@@ -92,8 +97,9 @@ impl CreateMembershipRequest {
             optional(&mut errors, "external_id", self.external_id.as_deref(), ExternalId::parse);
         let job_title = optional(&mut errors, "job_title", self.job_title.as_deref(), JobTitle::parse);
         let hired_on = optional(&mut errors, "hired_on", self.hired_on.as_deref(), parse_day);
-        let team_ids = teams("team_ids", &self.team_ids, &mut errors);
-        let administered_teams = teams("administered_team_ids", &self.administered_team_ids, &mut errors);
+        let teams = errors.take("team_ids", parse_teams(&self.team_ids));
+        let administered_teams =
+            errors.take("administered_team_ids", parse_teams(&self.administered_team_ids));
         match (first_name, last_name) {
             (Some(first_name), Some(last_name)) if errors.is_empty() => Ok(CreateMembership {
                 organization,
@@ -104,11 +110,95 @@ impl CreateMembershipRequest {
                 job_title,
                 hired_on,
                 org_admin: self.org_admin,
-                teams: team_ids,
-                administered_teams,
+                teams: teams.unwrap_or_default(),
+                administered_teams: administered_teams.unwrap_or_default(),
             }),
             _ => Err(errors),
         }
+    }
+}
+
+/// New values for what the roster says of a person; absent fields stay, null clears.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({ "job_title": "Shift lead", "email": null, "status": "active" }))]
+pub(crate) struct UpdateMembershipRequest {
+    /// 1 to 100 characters.
+    #[serde(default)]
+    #[schema(required = false, value_type = String, max_length = 100)]
+    first_name: Patched<String>,
+    /// 1 to 100 characters.
+    #[serde(default)]
+    #[schema(required = false, value_type = String, max_length = 100)]
+    last_name: Patched<String>,
+    /// An e-mail address.
+    #[serde(default)]
+    #[schema(required = false, value_type = Option<String>)]
+    email: Patched<String>,
+    /// The customer's own number for the person, at most 100 characters, unique in the organization.
+    #[serde(default)]
+    #[schema(required = false, value_type = Option<String>, max_length = 100)]
+    external_id: Patched<String>,
+    /// At most 100 characters.
+    #[serde(default)]
+    #[schema(required = false, value_type = Option<String>, max_length = 100)]
+    job_title: Patched<String>,
+    /// First day of work, `YYYY-MM-DD`. Moves `reporting_starts_on`.
+    #[serde(default)]
+    #[schema(required = false, value_type = Option<String>)]
+    hired_on: Patched<String>,
+    /// Whether they run the organization.
+    #[serde(default)]
+    #[schema(required = false, value_type = bool)]
+    org_admin: Patched<bool>,
+    /// All teams they are on, at most 200: others are left.
+    #[serde(default)]
+    #[schema(required = false, value_type = Vec<Uuid>, max_items = 200)]
+    team_ids: Patched<Vec<Uuid>>,
+    /// All teams they run, at most 200.
+    #[serde(default)]
+    #[schema(required = false, value_type = Vec<Uuid>, max_items = 200)]
+    administered_team_ids: Patched<Vec<Uuid>>,
+    /// `active` or `deactivated`.
+    #[serde(default)]
+    #[schema(required = false, value_type = String)]
+    status: Patched<String>,
+}
+
+/// An empty text counts as null: that is what forms send.
+fn clearing(field: Patched<String>) -> Patched<String> {
+    match field {
+        Patched::There(raw) if raw.trim().is_empty() => Patched::Null,
+        field => field,
+    }
+}
+
+fn parse_status(raw: &str) -> Result<WantedStatus, FieldProblem> {
+    match raw {
+        "active" => Ok(WantedStatus::Active),
+        "deactivated" => Ok(WantedStatus::Deactivated),
+        _ => Err(FieldProblem { code: "invalid", message: "must be one of: active, deactivated".into() }),
+    }
+}
+
+impl UpdateMembershipRequest {
+    pub(crate) fn change(self) -> Result<RosterChange, FieldErrors> {
+        let mut errors = FieldErrors::new();
+        let e = &mut errors;
+        let change = RosterChange {
+            first_name: self.first_name.value(e, "first_name", |raw| PersonName::parse(&raw)),
+            last_name: self.last_name.value(e, "last_name", |raw| PersonName::parse(&raw)),
+            email: clearing(self.email).patch(e, "email", |raw| EmailAddress::parse(&raw)),
+            external_id: clearing(self.external_id).patch(e, "external_id", |raw| ExternalId::parse(&raw)),
+            job_title: clearing(self.job_title).patch(e, "job_title", |raw| JobTitle::parse(&raw)),
+            hired_on: clearing(self.hired_on).patch(e, "hired_on", |raw| parse_day(&raw)),
+            org_admin: self.org_admin.value(e, "org_admin", Ok),
+            teams: self.team_ids.value(e, "team_ids", |ids| parse_teams(&ids)),
+            administered_teams: self
+                .administered_team_ids
+                .value(e, "administered_team_ids", |ids| parse_teams(&ids)),
+            status: self.status.value(e, "status", |raw| parse_status(&raw)),
+        };
+        errors.into_result().map(|()| change)
     }
 }
 
@@ -209,6 +299,8 @@ impl MembershipResponse {
     pub(crate) fn new(view: MembershipView, reader: Reader) -> Self {
         let MembershipView { membership, invitation, user } = view;
         let invitation = invitation.filter(|_| reader == Reader::Admin);
+        // A colleague learns who it is, and neither how to reach them nor what the roster knows beside.
+        let is_near = reader != Reader::Colleague;
         let is_pending = |i: &&Invitation| i.status == InvitationStatus::Pending;
         let invite_code = invitation.as_ref().filter(is_pending).map(|i| i.code.as_str().to_owned());
         let ids = |teams: &[TeamId]| teams.iter().map(|team| team.uuid()).collect();
@@ -219,8 +311,8 @@ impl MembershipResponse {
             name: format!("{} {}", membership.first_name, membership.last_name),
             first_name: membership.first_name.to_string(),
             last_name: membership.last_name.to_string(),
-            email: membership.email.map(|email| email.to_string()),
-            external_id: membership.external_id.map(|id| id.as_str().to_owned()),
+            email: membership.email.filter(|_| is_near).map(|email| email.to_string()),
+            external_id: membership.external_id.filter(|_| is_near).map(|id| id.as_str().to_owned()),
             job_title: membership.job_title.map(|title| title.as_str().to_owned()),
             // Training categories come with their own operations; until then no job title falls into one.
             training_category_id: None,
@@ -235,17 +327,183 @@ impl MembershipResponse {
             }),
             team_ids: ids(&membership.teams),
             administered_team_ids: ids(&membership.administered_teams),
-            hired_on: membership.hired_on,
+            hired_on: membership.hired_on.filter(|_| is_near),
             reporting_starts_on: membership.reporting_starts_on,
             deactivated_at: membership.deactivated_at,
             created_at: membership.created_at,
             updated_at: membership.updated_at,
-            user: user.map(|user| UserBriefResponse {
+            user: user.filter(|_| is_near).map(|user| UserBriefResponse {
                 id: user.id.uuid(),
                 username: user.username,
                 first_name: user.first_name,
                 last_name: user.last_name,
             }),
+        }
+    }
+}
+
+/// A member of a team, as the other members see them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TeamMate)]
+pub(crate) struct TeamMateResponse {
+    id: Uuid,
+    organization_id: Uuid,
+    /// First and last name.
+    #[schema(example = "Demo Learner")]
+    name: String,
+    #[schema(example = "Demo")]
+    first_name: String,
+    #[schema(example = "Learner")]
+    last_name: String,
+}
+
+/// A member of a team, as the reader may see them.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = TeamMember)]
+pub(crate) enum TeamMemberResponse {
+    /// For admins of the team and of the organization, and for staff.
+    Whole(Box<MembershipResponse>),
+    /// For members of the team.
+    Name(TeamMateResponse),
+}
+
+impl TeamMemberResponse {
+    pub(crate) fn new(view: MembershipView, reader: Reader) -> Self {
+        if reader == Reader::Admin {
+            return Self::Whole(Box::new(MembershipResponse::new(view, reader)));
+        }
+        let membership = view.membership;
+        Self::Name(TeamMateResponse {
+            id: membership.id.uuid(),
+            organization_id: membership.organization.uuid(),
+            name: format!("{} {}", membership.first_name, membership.last_name),
+            first_name: membership.first_name.to_string(),
+            last_name: membership.last_name.to_string(),
+        })
+    }
+}
+
+/// How far a search around a team goes.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ScopeParams {
+    /// `team` for the people of the team, `organization` for those one could add to it, too.
+    #[param(required = false, example = "team")]
+    scope: Option<String>,
+}
+
+impl ScopeParams {
+    pub(crate) fn whole_organization(&self) -> Result<bool, FieldErrors> {
+        match self.scope.as_deref() {
+            None | Some("team") => Ok(false),
+            Some("organization") => Ok(true),
+            Some(_) => Err(FieldErrors::of("scope", "invalid", "must be one of: team, organization")),
+        }
+    }
+}
+
+/// A membership that a search found. What the searching person may not see reads null.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FoundMember)]
+pub(crate) struct FoundMemberResponse {
+    #[serde(flatten)]
+    membership: MembershipResponse,
+    /// Whether the person is on the team.
+    on_team: bool,
+}
+
+impl From<(FoundMember, Reader)> for FoundMemberResponse {
+    fn from((found, reader): (FoundMember, Reader)) -> Self {
+        Self { membership: MembershipResponse::new(found.view, reader), on_team: found.on_team }
+    }
+}
+
+/// Which invitations are wanted.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct InvitationParams {
+    /// `pending`, `accepted`, `expired` or `revoked`.
+    #[param(required = false, example = "pending")]
+    status: Option<String>,
+    /// Those of one membership.
+    #[param(required = false, value_type = Uuid)]
+    membership_id: Option<String>,
+}
+
+impl InvitationParams {
+    pub(crate) fn filter(&self) -> Result<InvitationFilter, FieldErrors> {
+        let mut errors = FieldErrors::new();
+        let unknown = || FieldProblem {
+            code: "invalid",
+            message: "must be one of: pending, accepted, expired, revoked".into(),
+        };
+        let status = |raw: &str| InvitationStatus::parse(raw).ok_or_else(unknown);
+        let no_id = |_| FieldProblem { code: "invalid", message: "must be a UUID".into() };
+        let id = |raw: &str| raw.parse::<MembershipId>().map_err(no_id);
+        let filter = InvitationFilter {
+            status: self.status.as_deref().and_then(|raw| errors.take("status", status(raw))),
+            membership: self.membership_id.as_deref().and_then(|raw| errors.take("membership_id", id(raw))),
+        };
+        errors.into_result().map(|()| filter)
+    }
+}
+
+/// An invitation, as the admins of its organization see it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Invitation)]
+pub(crate) struct InvitationResponse {
+    id: Uuid,
+    membership_id: Uuid,
+    organization_id: Uuid,
+    /// What the person types to sign up.
+    #[schema(example = "289BZP")]
+    code: String,
+    /// `pending`, `accepted`, `expired` or `revoked`; only `pending` ever changes.
+    #[schema(example = "pending")]
+    status: &'static str,
+    /// Who is invited.
+    #[schema(example = "Demo Newcomer")]
+    membership_name: String,
+    /// Who invites.
+    #[schema(example = "Demo Logistics")]
+    organization_name: String,
+    /// Where the code was last mailed to.
+    sent_to: Option<String>,
+    /// When, RFC 3339 in UTC.
+    sent_at: Option<DateTime<Utc>>,
+    /// Until when the code works, RFC 3339 in UTC.
+    expires_at: DateTime<Utc>,
+    /// When the code was used, RFC 3339 in UTC.
+    accepted_at: Option<DateTime<Utc>>,
+    /// By whom.
+    accepted_by_user_id: Option<Uuid>,
+    /// When the code was taken back, RFC 3339 in UTC.
+    revoked_at: Option<DateTime<Utc>>,
+    /// RFC 3339 in UTC.
+    created_at: DateTime<Utc>,
+}
+
+impl From<InvitationDetails> for InvitationResponse {
+    fn from(details: InvitationDetails) -> Self {
+        let InvitationDetails { invitation, sent, accepted, .. } = details;
+        let (sent_to, sent_at) = sent.unzip();
+        let (accepted_at, accepted_by) = accepted.unzip();
+        Self {
+            id: invitation.id.uuid(),
+            membership_id: invitation.membership.uuid(),
+            organization_id: invitation.organization.uuid(),
+            code: invitation.code.as_str().to_owned(),
+            status: invitation.status.as_str(),
+            membership_name: details.membership_name,
+            organization_name: details.organization_name,
+            sent_to: sent_to.map(|address| address.to_string()),
+            sent_at,
+            expires_at: invitation.expires_at,
+            accepted_at,
+            accepted_by_user_id: accepted_by.map(UserId::uuid),
+            revoked_at: details.revoked_at,
+            created_at: invitation.created_at,
         }
     }
 }

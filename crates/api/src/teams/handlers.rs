@@ -92,6 +92,33 @@ pub(crate) async fn list_administered_teams(
     Ok(paging.answer::<_, TeamResponse>(&request, page))
 }
 
+/// List the teams of a membership
+///
+/// By name; everything when no page is asked for. For the person, admins of the organization and staff.
+#[utoipa::path(
+    tag = "memberships",
+    params(("membership_id" = Uuid, Path, description = "The membership"), PageParams),
+    responses(
+        (status = 200, description = "An array of teams", body = [TeamResponse]),
+        (status = 400, description = "`page` or `size` is no number, or too small"),
+        (status = 403, description = "Somebody else of your organization"),
+        (status = 404, description = "No such membership, or not one of your organization"),
+    )
+)]
+#[get("/memberships/{membership_id}/teams")]
+pub(crate) async fn list_teams_of_membership(
+    request: HttpRequest,
+    caller: Caller,
+    teams: Data<TeamService>,
+    membership: Path<Uuid>,
+    params: Query<PageParams>,
+) -> ApiResult<HttpResponse> {
+    let paging = params.paging(FirstPage::One, Unasked::Everything)?;
+    let membership = MembershipId::new(membership.into_inner());
+    let page = teams.list_teams_of_membership(&caller.actor, membership, paging.request()).await?;
+    Ok(paging.answer::<_, TeamResponse>(&request, page))
+}
+
 /// Get a team
 ///
 /// For members of the team, admins of the organization and staff.

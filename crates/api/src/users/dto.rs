@@ -1,8 +1,8 @@
 use chrono::{DateTime, Utc};
-use domain_kernel::{FieldErrors, FieldProblem, InviteCode, PersonName, StaffRole};
+use domain_kernel::{EmailAddress, FieldErrors, FieldProblem, InviteCode, PersonName, StaffRole};
 use domain_users::{
     AccessToken, Account, ChangePassword, Login, MembershipBrief, MembershipStatus, Password, ProfileChange,
-    Provider, RequestPasswordReset, ResetPassword, SignIn, SignUp, UpdateAccount, User, Username,
+    Provider, RequestPasswordReset, ResetPassword, SeenUser, SignIn, SignUp, UpdateAccount, User, Username,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -383,6 +383,118 @@ impl From<&User> for OwnUser {
             last_sign_in_at: user.last_sign_in_at,
             must_change_password: user.must_change_password,
         }
+    }
+}
+
+/// A person.
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
+pub(crate) struct UserResponse {
+    id: Uuid,
+    /// The sign-in name.
+    #[schema(example = "demo-learner")]
+    username: String,
+    /// Address for mail. For the person, admins of their organization and staff; null for others.
+    email: Option<String>,
+    #[schema(example = "Demo")]
+    first_name: String,
+    #[schema(example = "Learner")]
+    last_name: String,
+    #[schema(value_type = ProviderWord)]
+    provider: &'static str,
+    /// The value of the `uid` header; the same as the username.
+    #[schema(example = "demo-learner")]
+    uid: String,
+    /// `employee` or `admin` for Worklete's own staff. For the person, admins of their organization and staff; null for
+    /// others.
+    #[schema(example = json!(null))]
+    worklete_role: Option<&'static str>,
+    /// Preferred language, ISO 639-1.
+    #[schema(example = "en")]
+    language: String,
+    /// The certification as champion that is valid now.
+    champion_certification: Option<ChampionCertificationBrief>,
+    /// Last sign-in with a password, RFC 3339 in UTC. For the person, admins of their organization and staff; null for
+    /// others.
+    last_sign_in_at: Option<DateTime<Utc>>,
+    /// RFC 3339 in UTC.
+    created_at: DateTime<Utc>,
+    /// RFC 3339 in UTC.
+    updated_at: DateTime<Utc>,
+}
+
+impl From<SeenUser> for UserResponse {
+    fn from(SeenUser { user, shows_private }: SeenUser) -> Self {
+        Self {
+            id: user.id.uuid(),
+            username: user.username.to_string(),
+            email: user.email.as_ref().filter(|_| shows_private).map(ToString::to_string),
+            first_name: user.first_name.to_string(),
+            last_name: user.last_name.to_string(),
+            provider: user.provider.as_str(),
+            uid: user.uid().to_owned(),
+            worklete_role: user.staff_role.filter(|_| shows_private).map(StaffRole::as_str),
+            language: user.language,
+            champion_certification: None,
+            last_sign_in_at: user.last_sign_in_at.filter(|_| shows_private),
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+        }
+    }
+}
+
+/// A new address, as a bare JSON value or as a field; null clears it.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(example = json!({ "email": "learner@example.org" }))]
+#[expect(dead_code, reason = "describes the body; `EmailBody` reads it")]
+pub(crate) enum ChangeEmailRequest {
+    /// An e-mail address, or null.
+    Bare(Option<String>),
+    /// The same as a field.
+    Field {
+        /// An e-mail address, or null.
+        #[schema(required = true)]
+        email: Option<String>,
+    },
+}
+
+/// Reads what [`ChangeEmailRequest`] describes.
+#[derive(Deserialize)]
+pub(crate) struct EmailBody(serde_json::Value);
+
+impl EmailBody {
+    pub(crate) fn email(&self) -> Result<Option<EmailAddress>, FieldErrors> {
+        let wrong = |code, message| FieldErrors::of("email", code, message);
+        let value = match &self.0 {
+            serde_json::Value::Object(fields) => {
+                fields.get("email").ok_or_else(|| wrong("blank", "can't be blank; send null to clear it"))?
+            }
+            bare => bare,
+        };
+        match value {
+            serde_json::Value::Null => Ok(None),
+            serde_json::Value::String(raw) => EmailAddress::parse(raw)
+                .map(Some)
+                .map_err(|problem| FieldErrors::of("email", problem.code, problem.message)),
+            _ => Err(wrong("invalid", "must be a string or null")),
+        }
+    }
+}
+
+/// A new sign-in name.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({ "username": "demo-learner-2" }))]
+pub(crate) struct ChangeUsernameRequest {
+    /// At least 4 characters; an e-mail address if it holds an `@`. Unique over all users, case ignored.
+    #[serde(default)]
+    #[schema(required = true, min_length = 4, max_length = 254)]
+    username: Option<String>,
+}
+
+impl ChangeUsernameRequest {
+    pub(crate) fn username(self) -> Result<String, FieldErrors> {
+        self.username.ok_or_else(|| FieldErrors::of("username", "blank", "can't be blank"))
     }
 }
 

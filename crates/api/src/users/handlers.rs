@@ -3,18 +3,21 @@ use std::future::Future;
 use actix_web::http::header::{LOCATION, WARNING};
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
-use domain_kernel::{FieldErrors, StorageError};
-use domain_users::{AccessToken, Provider, RequestPasswordReset, UserError, UserService, Username};
+use domain_kernel::{FieldErrors, OrgId, StorageError, UserId};
+use domain_users::{AccessToken, Account, Provider, RequestPasswordReset, UserError, UserService, Username};
+use uuid::Uuid;
 
 use super::dto::{
-    AccountDeletedResponse, AccountSavedResponse, PasswordChangedResponse, PasswordRequest,
-    PasswordResetRequest, ResetLinkParams, SignInRequest, SignUpRequest, SignedInResponse,
-    SuccessMessageResponse, SuccessResponse, TokenValidResponse, UpdateAccountRequest,
-    UsernameAvailabilityResponse,
+    AccountDeletedResponse, AccountSavedResponse, ChangeEmailRequest, ChangeUsernameRequest, EmailBody,
+    PasswordChangedResponse, PasswordRequest, PasswordResetRequest, ResetLinkParams, SignInRequest,
+    SignUpRequest, SignedInResponse, SuccessMessageResponse, SuccessResponse, TokenValidResponse,
+    UpdateAccountRequest, UserResponse, UsernameAvailabilityResponse,
 };
-use crate::body::Params;
+use crate::body::{Json, Params};
 use crate::caller::{Caller, CredentialParams, authenticate, forget, hand_over, rename};
 use crate::error::{ApiError, ApiResult};
+use crate::paging::{FirstPage, PageParams, Unasked};
+use crate::search::SearchParams;
 use crate::visitor::Visitor;
 
 /// Sign up
@@ -394,4 +397,177 @@ pub(crate) async fn username_availability(
     let available = users.username_availability(&username, &visitor.origin).await?;
     let username = username.to_string();
     Ok(HttpResponse::Ok().json(UsernameAvailabilityResponse { username, available }))
+}
+
+/// List users
+///
+/// Whom the caller may see, oldest account first: staff sees all, admins of an organization its active members, admins of a
+/// team its active members, and everybody themselves. Everything, up to 1,000, when no page is asked for.
+#[utoipa::path(
+    tag = "users",
+    params(PageParams),
+    responses(
+        (status = 200, description = "An array of users", body = [UserResponse]),
+        (status = 400, description = "`page` or `size` is no number, or too small"),
+    )
+)]
+#[get("/users")]
+pub(crate) async fn list_users(
+    request: HttpRequest,
+    caller: Caller,
+    users: Data<UserService>,
+    params: Query<PageParams>,
+) -> ApiResult<HttpResponse> {
+    let paging = params.paging(FirstPage::One, Unasked::Everything)?;
+    let page = users.list_users(&caller.actor, paging.request()).await?;
+    Ok(paging.answer::<_, UserResponse>(&request, page))
+}
+
+/// Get a user
+///
+/// For the person, admins of a team or an organization they are an active member of, and staff. Admins of a team do not see
+/// the private fields.
+#[utoipa::path(
+    tag = "users",
+    params(("user_id" = Uuid, Path, description = "The user")),
+    responses(
+        (status = 200, description = "The user", body = UserResponse),
+        (status = 403, description = "Somebody else of your organization"),
+        (status = 404, description = "No such user, or not one of your organization"),
+    )
+)]
+#[get("/users/{user_id}")]
+pub(crate) async fn get_user(
+    caller: Caller,
+    users: Data<UserService>,
+    user: Path<Uuid>,
+) -> ApiResult<HttpResponse> {
+    let seen = users.get_user(&caller.actor, UserId::new(user.into_inner())).await?;
+    Ok(HttpResponse::Ok().json(UserResponse::from(seen)))
+}
+
+/// Change or clear an email
+///
+/// `true` when it was changed, `false` when it was so already. Somebody who signs in with the address signs in with the new
+/// one from then on. Reset links that were mailed before work no more. For the person, staff admins, and admins of the only
+/// organization that the person has ever been a member of, unless the person is staff.
+#[utoipa::path(
+    tag = "users",
+    params(("id" = Uuid, Path, description = "The user")),
+    request_body = ChangeEmailRequest,
+    responses(
+        (status = 200, description = "Whether it was changed", body = bool),
+        (status = 400, description = "No address, or it cannot be cleared because the person signs in with it"),
+        (status = 403, description = "Somebody else of your organization, or they belong to another one, too"),
+        (status = 404, description = "No such user, or not one of your organization"),
+        (status = 409, description = "`taken`: the address belongs to somebody else"),
+    )
+)]
+#[put("/users/{id}/email")]
+pub(crate) async fn change_email(
+    request: HttpRequest,
+    caller: Caller,
+    users: Data<UserService>,
+    id: Path<Uuid>,
+    body: Json<EmailBody>,
+) -> ApiResult<HttpResponse> {
+    let email = body.0.email().map_err(ApiError::invalid)?;
+    let changed = users.change_email(&caller.actor, UserId::new(id.into_inner()), email).await?;
+    Ok(login_changed(&request, &caller, changed))
+}
+
+/// Change a username
+///
+/// `true` when it was changed, `false` when it was so already. It is the `uid` of the person's sessions, too: they follow,
+/// and requests under way may carry the old one for a minute. For whom an email may be changed by.
+#[utoipa::path(
+    tag = "users",
+    params(("id" = Uuid, Path, description = "The user")),
+    request_body = ChangeUsernameRequest,
+    responses(
+        (status = 200, description = "Whether it was changed", body = bool),
+        (status = 400, description = "The name is missing, too short or of other characters"),
+        (status = 403, description = "Somebody else of your organization, or they belong to another one, too"),
+        (status = 404, description = "No such user, or not one of your organization"),
+        (status = 409, description = "`taken`: the name belongs to somebody else"),
+    )
+)]
+#[put("/users/{id}/username")]
+pub(crate) async fn change_username(
+    request: HttpRequest,
+    caller: Caller,
+    users: Data<UserService>,
+    id: Path<Uuid>,
+    body: Json<ChangeUsernameRequest>,
+) -> ApiResult<HttpResponse> {
+    let username = body.0.username().map_err(ApiError::invalid)?;
+    let changed = users.change_username(&caller.actor, UserId::new(id.into_inner()), username).await?;
+    Ok(login_changed(&request, &caller, changed))
+}
+
+/// Whoever changed the own name gets it as the new uid.
+fn login_changed(
+    request: &HttpRequest,
+    caller: &Caller,
+    (account, is_changed): (Account, bool),
+) -> HttpResponse {
+    if account.user.id == caller.actor.user {
+        rename(request, &account);
+    }
+    HttpResponse::Ok().json(is_changed)
+}
+
+/// Search the users of an organization
+///
+/// The active members, by the names of their accounts or of the roster. For admins of the organization and staff.
+#[utoipa::path(
+    tag = "search",
+    params(("organization_id" = Uuid, Path, description = "The organization"), SearchParams, PageParams),
+    responses(
+        (status = 200, description = "An array of users", body = [UserResponse]),
+        (status = 400, description = "`q` is missing, or another parameter is wrong or unknown"),
+        (status = 403, description = "Members do not search"),
+        (status = 404, description = "No such organization, or not one of yours"),
+    )
+)]
+#[get("/search/organizations/{organization_id}/users")]
+pub(crate) async fn search_organization_users(
+    request: HttpRequest,
+    caller: Caller,
+    users: Data<UserService>,
+    organization: Path<Uuid>,
+    search: Query<SearchParams>,
+    params: Query<PageParams>,
+) -> ApiResult<HttpResponse> {
+    let paging = params.paging(FirstPage::One, Unasked::Size(25))?;
+    let (words, sort) = search.parse()?;
+    let (organization, part) = (OrgId::new(organization.into_inner()), paging.request());
+    let page = users.search_organization_users(&caller.actor, organization, words, sort, part).await?;
+    Ok(paging.answer::<_, UserResponse>(&request, page))
+}
+
+/// Search all users
+///
+/// By the names of their accounts. For staff.
+#[utoipa::path(
+    tag = "search",
+    params(SearchParams, PageParams),
+    responses(
+        (status = 200, description = "An array of users", body = [UserResponse]),
+        (status = 400, description = "`q` is missing, or another parameter is wrong or unknown"),
+        (status = 403, description = "`staff_only`: Only Worklete staff may do this."),
+    )
+)]
+#[get("/search/users")]
+pub(crate) async fn search_users(
+    request: HttpRequest,
+    caller: Caller,
+    users: Data<UserService>,
+    search: Query<SearchParams>,
+    params: Query<PageParams>,
+) -> ApiResult<HttpResponse> {
+    let paging = params.paging(FirstPage::One, Unasked::Size(25))?;
+    let (words, sort) = search.parse()?;
+    let page = users.search_users(&caller.actor, words, sort, paging.request()).await?;
+    Ok(paging.answer::<_, UserResponse>(&request, page))
 }

@@ -14,7 +14,9 @@ mod error;
 mod ids;
 mod invite_code;
 mod page;
+mod patch;
 pub mod policy;
+mod sort;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod text;
@@ -27,6 +29,8 @@ pub use error::{DomainError, ErrorKind, FieldErrors, FieldProblem, Refusal, Stor
 pub use ids::{CourseId, InvitationId, MembershipId, OrgId, PasswordResetId, SessionId, TeamId, UserId};
 pub use invite_code::InviteCode;
 pub use page::{MAX_ROWS, Page, PageRequest};
+pub use patch::Patch;
 pub use policy::{Permission, Role, StaffRole};
-pub use text::{EmailAddress, PersonName, TextRule, parse_text};
+pub use sort::{NameKey, Sort, SortKey};
+pub use text::{EmailAddress, PersonName, SearchWords, TextRule, parse_text};
 pub use throttle::{Budget, RetryAfter, Throttle};

@@ -46,10 +46,22 @@ pub enum Role {
 pub enum Permission {
     /// Open an organization.
     OrganizationCreate,
+    /// Change what an organization says of itself, such as its identity provider.
+    OrganizationUpdate,
     /// Add a person to an organization.
     MembershipCreate,
     /// See somebody else's membership, with the invite code.
     MembershipRead,
+    /// Change, end or take up again somebody's membership.
+    MembershipUpdate,
+    /// See on which teams somebody else is.
+    MembershipTeamsRead,
+    /// List, renew, replace and take back invitations.
+    InvitationManage,
+    /// See somebody else's account.
+    UserRead,
+    /// Change somebody else's address and sign-in name.
+    UserRename,
     /// Say who runs the organization.
     OrgAdminManage,
     /// Open a team.
@@ -76,7 +88,12 @@ pub fn allows(role: Role, permission: Permission) -> bool {
     match role {
         Role::StaffAdmin => true,
         Role::StaffEmployee => match permission {
-            P::CourseRead | P::TeamRead | P::TeamList | P::MembershipRead => true,
+            P::CourseRead
+            | P::TeamRead
+            | P::TeamList
+            | P::MembershipRead
+            | P::MembershipTeamsRead
+            | P::UserRead => true,
             P::OrganizationCreate
             | P::MembershipCreate
             | P::OrgAdminManage
@@ -84,7 +101,11 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamRename
             | P::TeamDelete
             | P::TeamAdminManage
-            | P::CourseCreate => false,
+            | P::CourseCreate
+            | P::OrganizationUpdate
+            | P::MembershipUpdate
+            | P::InvitationManage
+            | P::UserRename => false,
         },
         Role::OrgAdmin => match permission {
             P::MembershipCreate
@@ -95,11 +116,17 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamList
             | P::TeamRename
             | P::TeamDelete
-            | P::TeamAdminManage => true,
+            | P::TeamAdminManage
+            | P::OrganizationUpdate
+            | P::MembershipUpdate
+            | P::MembershipTeamsRead
+            | P::InvitationManage
+            | P::UserRead
+            | P::UserRename => true,
             P::OrganizationCreate | P::CourseCreate | P::CourseRead => false,
         },
         Role::TeamAdmin => match permission {
-            P::MembershipRead | P::TeamRead | P::TeamList | P::TeamRename => true,
+            P::MembershipRead | P::TeamRead | P::TeamList | P::TeamRename | P::UserRead => true,
             P::OrganizationCreate
             | P::MembershipCreate
             | P::OrgAdminManage
@@ -107,7 +134,12 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamDelete
             | P::TeamAdminManage
             | P::CourseCreate
-            | P::CourseRead => false,
+            | P::CourseRead
+            | P::OrganizationUpdate
+            | P::MembershipUpdate
+            | P::MembershipTeamsRead
+            | P::InvitationManage
+            | P::UserRename => false,
         },
         Role::TeamMember => match permission {
             P::TeamRead | P::TeamList => true,
@@ -120,7 +152,13 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamDelete
             | P::TeamAdminManage
             | P::CourseCreate
-            | P::CourseRead => false,
+            | P::CourseRead
+            | P::OrganizationUpdate
+            | P::MembershipUpdate
+            | P::MembershipTeamsRead
+            | P::InvitationManage
+            | P::UserRead
+            | P::UserRename => false,
         },
         Role::Member => match permission {
             P::TeamList => true,
@@ -134,7 +172,13 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamDelete
             | P::TeamAdminManage
             | P::CourseCreate
-            | P::CourseRead => false,
+            | P::CourseRead
+            | P::OrganizationUpdate
+            | P::MembershipUpdate
+            | P::MembershipTeamsRead
+            | P::InvitationManage
+            | P::UserRead
+            | P::UserRename => false,
         },
     }
 }

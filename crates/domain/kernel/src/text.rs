@@ -108,6 +108,36 @@ impl fmt::Display for EmailAddress {
     }
 }
 
+/// What somebody typed to find people by name: 1 to 200 characters. What is neither letter nor digit only parts words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchWords(String);
+
+impl SearchWords {
+    /// Most characters.
+    pub const MAX: usize = 200;
+
+    /// Parses what a person typed.
+    pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
+        let text = raw.trim();
+        if text.is_empty() {
+            return Err(FieldProblem::blank());
+        }
+        if text.chars().count() > Self::MAX {
+            return Err(FieldProblem {
+                code: "too_long",
+                message: "is too long (maximum is 200 characters)".into(),
+            });
+        }
+        // PostgreSQL takes no NUL, and the other ones are in no name.
+        Ok(Self(text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()))
+    }
+
+    /// The words as typed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -129,6 +159,15 @@ mod tests {
             assert_eq!(PersonName::parse(raw).map_err(|p| p.code), Err(code), "{raw:?}");
         }
         assert_eq!(PersonName::parse(&"x".repeat(101)).map_err(|p| p.code), Err("too_long"));
+    }
+
+    #[test]
+    fn words_to_search_for_may_hold_anything_but_must_be_there() {
+        for raw in ["", "  ", "\t"] {
+            assert_eq!(SearchWords::parse(raw).map_err(|p| p.code), Err("blank"), "{raw:?}");
+        }
+        assert_eq!(SearchWords::parse(&"x".repeat(201)).map_err(|p| p.code), Err("too_long"));
+        assert_eq!(SearchWords::parse("a\u{0}&").map(|words| words.as_str().to_owned()), Ok("a &".into()));
     }
 
     #[test]

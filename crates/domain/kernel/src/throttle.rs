@@ -15,6 +15,8 @@ pub enum Budget {
     ResetMailsOfAddress,
     /// Reset mails to one account.
     ResetMailsOfAccount,
+    /// Invitation mails for one membership.
+    InvitationMailsOfMembership,
     /// New passwords of one account: each costs a slow hash.
     PasswordChangesOfAccount,
 }

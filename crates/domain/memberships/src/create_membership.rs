@@ -1,4 +1,4 @@
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use domain_kernel::{
     Actor, AuditSubject, EmailAddress, InvitationId, MembershipId, OrgId, Permission, PersonName, Refusal,
     Scope, TeamId,
@@ -85,38 +85,56 @@ impl MembershipService {
                 "job_title": membership.job_title.as_ref().map(JobTitle::as_str),
                 "org_admin": membership.org_admin,
             }));
-        let mut new = NewMembership { invitation: self.new_invitation(&membership), membership, audit };
-        for _ in 1..CODE_ATTEMPTS {
-            match self.memberships.add(new.clone()).await {
-                Err(MembershipError::CodeTaken) => new.invitation.code = self.codes.code(),
-                done => return done.map(|added| added.at(now)),
-            }
-        }
-        self.memberships.add(new).await.map(|added| added.at(now))
+        let write = || {
+            let new = NewMembership {
+                invitation: self.new_invitation(organization, id, now),
+                membership: membership.clone(),
+                audit: audit.clone(),
+            };
+            self.memberships.add(new)
+        };
+        Self::with_free_code(write).await.map(|added| added.at(now))
     }
 
-    fn new_invitation(&self, membership: &Membership) -> Invitation {
+    /// Runs a write that draws an invite code, again while the code is in use.
+    pub(crate) async fn with_free_code<T, F>(mut write: impl FnMut() -> F) -> Result<T, MembershipError>
+    where
+        F: Future<Output = Result<T, MembershipError>>,
+    {
+        for _ in 1..CODE_ATTEMPTS {
+            match write().await {
+                Err(MembershipError::CodeTaken) => {}
+                done => return done,
+            }
+        }
+        write().await
+    }
+
+    pub(crate) fn new_invitation(
+        &self,
+        organization: OrgId,
+        membership: MembershipId,
+        now: DateTime<Utc>,
+    ) -> Invitation {
         Invitation {
             id: InvitationId::new(self.ids.next()),
-            organization: membership.organization,
-            membership: membership.id,
+            organization,
+            membership,
             code: self.codes.code(),
             status: InvitationStatus::Pending,
-            expires_at: membership.created_at + self.invitation_lifespan,
-            created_at: membership.created_at,
+            expires_at: now + self.invitation_lifespan,
+            created_at: now,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono_tz::Tz;
     use domain_kernel::testing::{member_of, staff};
     use domain_kernel::{DomainError, ErrorKind, StaffRole};
 
     use super::*;
     use crate::MembershipView;
-    use crate::ports::RosterSettings;
     use crate::tests::{Fixture, ORG};
 
     fn command() -> CreateMembership {
@@ -134,13 +152,6 @@ mod tests {
         }
     }
 
-    fn with_settings() -> Fixture {
-        let mut fixture = Fixture::default();
-        let settings = RosterSettings { time_zone: Tz::UTC, reporting_grace_days: 0 };
-        fixture.memberships.expect_find_settings().return_once(|_| Ok(Some(settings)));
-        fixture
-    }
-
     fn created(new: NewMembership) -> Added {
         let NewMembership { membership, invitation, .. } = new;
         Added::Created(MembershipView { membership, invitation: Some(invitation), user: None })
@@ -148,7 +159,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_org_admin_gets_a_pending_membership_with_a_code_for_thirty_days() {
-        let mut fixture = with_settings();
+        let mut fixture = Fixture::with_settings();
         fixture.memberships.expect_add().return_once(|new| Ok(created(new)));
         let added =
             fixture.service().create_membership(&member_of(ORG, true), command()).await.expect("adds");
@@ -161,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_code_that_is_in_use_is_drawn_again() {
-        let mut fixture = with_settings();
+        let mut fixture = Fixture::with_settings();
         let mut calls = 0;
         fixture.memberships.expect_add().times(2).returning(move |new| {
             calls += 1;

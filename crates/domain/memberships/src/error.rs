@@ -1,5 +1,7 @@
 use domain_kernel::{DomainError, ErrorKind, FieldErrors, Refusal, RetryAfter, StorageError, TeamId};
 
+use crate::InvitationStatus;
+
 /// Why something about memberships was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum MembershipError {
@@ -21,6 +23,20 @@ pub enum MembershipError {
     /// Nobody would be left to run the organization.
     #[error("This is the last admin of the organization. Make somebody else admin first.")]
     LastOrgAdmin,
+    /// Nobody has signed up for the membership, so it cannot be made active.
+    #[error(
+        "This person has not joined yet: the membership becomes active when they sign up with their invite code."
+    )]
+    NotJoined,
+    /// It has ended.
+    #[error("This membership is deactivated. Activate it first.")]
+    Deactivated,
+    /// The code was used, has expired or was taken back, and none of that ever changes.
+    #[error("This invitation is {} and cannot be changed. {}", .0.as_str(), way_out(*.0))]
+    InvitationEnded(InvitationStatus),
+    /// The mail could not be handed over.
+    #[error("the mail could not be sent")]
+    Mail(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The person is a member of the organization already.
     #[error("You are a member of this organization already.")]
     AlreadyMember,
@@ -45,13 +61,26 @@ impl MembershipError {
     }
 }
 
+/// What helps instead.
+fn way_out(status: InvitationStatus) -> &'static str {
+    match status {
+        InvitationStatus::Accepted => "The person has joined.",
+        _ => "Reissue it to get a new code.",
+    }
+}
+
 impl DomainError for MembershipError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Refused(refusal) => refusal.kind(),
             Self::Invalid(_) => ErrorKind::Invalid,
-            Self::ExternalIdTaken(_) | Self::LastOrgAdmin | Self::AlreadyMember => ErrorKind::Conflict,
-            Self::CodeTaken => ErrorKind::Internal,
+            Self::ExternalIdTaken(_)
+            | Self::LastOrgAdmin
+            | Self::AlreadyMember
+            | Self::NotJoined
+            | Self::Deactivated
+            | Self::InvitationEnded(_) => ErrorKind::Conflict,
+            Self::CodeTaken | Self::Mail(_) => ErrorKind::Internal,
             Self::InvitationNotUsable => ErrorKind::NotFound,
             Self::Throttled(_) => ErrorKind::Throttled,
             Self::Storage(error) => error.kind(),
@@ -63,7 +92,11 @@ impl DomainError for MembershipError {
             Self::Refused(refusal) => refusal.code(),
             Self::Invalid(_) => "validation_failed",
             Self::ExternalIdTaken(_) => "external_id_taken",
-            Self::CodeTaken => "internal_error",
+            Self::CodeTaken | Self::Mail(_) => "internal_error",
+            Self::NotJoined => "not_joined",
+            Self::Deactivated => "membership_deactivated",
+            Self::InvitationEnded(InvitationStatus::Accepted) => "invitation_accepted",
+            Self::InvitationEnded(_) => "invitation_ended",
             Self::InvitationNotUsable => "invitation_not_usable",
             Self::LastOrgAdmin => "last_org_admin",
             Self::AlreadyMember => "already_member",

@@ -9,6 +9,8 @@ pub enum Reader {
     Admin,
     /// The person themselves.
     Person,
+    /// Somebody else of the organization: sees who it is, and not how to reach them.
+    Colleague,
 }
 
 impl MembershipService {
@@ -19,24 +21,24 @@ impl MembershipService {
         id: MembershipId,
     ) -> Result<(MembershipView, Reader), MembershipError> {
         let view = self.memberships.find(id).await?.ok_or(Refusal::NotFound)?;
-        let reader = if view.membership.user == Some(actor.user) {
-            Reader::Person
-        } else {
-            require_admin_of(actor, &view.membership)?;
-            Reader::Admin
-        };
+        let reader = view.membership.reader(actor)?;
         Ok((view.at(self.clock.now()), reader))
     }
 }
 
-/// Passes for an admin of a team that the person is on, and for everybody above.
-fn require_admin_of(actor: &Actor, membership: &Membership) -> Result<(), Refusal> {
-    let organization = membership.organization;
-    let runs = |team| actor.require(Permission::MembershipRead, Scope::Team(organization, team)).is_ok();
-    if membership.teams.iter().copied().any(runs) {
-        return Ok(());
+impl Membership {
+    /// As what the actor may read it: the person, an admin of a team they are on, or anybody above.
+    pub(crate) fn reader(&self, actor: &Actor) -> Result<Reader, Refusal> {
+        if self.user == Some(actor.user) {
+            return Ok(Reader::Person);
+        }
+        let runs =
+            |team| actor.require(Permission::MembershipRead, Scope::Team(self.organization, team)).is_ok();
+        if !self.teams.iter().copied().any(runs) {
+            actor.require(Permission::MembershipRead, Scope::Organization(self.organization))?;
+        }
+        Ok(Reader::Admin)
     }
-    actor.require(Permission::MembershipRead, Scope::Organization(organization))
 }
 
 #[cfg(test)]

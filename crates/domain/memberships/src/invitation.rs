@@ -1,5 +1,7 @@
 use chrono::{DateTime, Utc};
-use domain_kernel::{InvitationId, InviteCode, MembershipId, OrgId};
+use domain_kernel::{EmailAddress, InvitationId, InviteCode, MembershipId, OrgId, UserId};
+
+use crate::MembershipStatus;
 
 /// Where an invitation stands. Only `pending` ever changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,36 @@ impl Invitation {
             InvitationStatus::Pending if now >= self.expires_at => InvitationStatus::Expired,
             status => status,
         }
+    }
+}
+
+/// An invitation with all that its organization's admins are told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvitationDetails {
+    /// The invitation.
+    pub invitation: Invitation,
+    /// Who invites.
+    pub organization_name: String,
+    /// Who is invited, first and last name.
+    pub membership_name: String,
+    /// Where the membership stands.
+    pub membership_status: MembershipStatus,
+    /// The person's address on the roster.
+    pub email: Option<EmailAddress>,
+    /// The last mail with the code: to whom, and when.
+    pub sent: Option<(EmailAddress, DateTime<Utc>)>,
+    /// When its code was used, and by whom.
+    pub accepted: Option<(DateTime<Utc>, UserId)>,
+    /// When it was taken back.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+impl InvitationDetails {
+    /// The same as it stands at `now`.
+    #[must_use]
+    pub fn at(mut self, now: DateTime<Utc>) -> Self {
+        self.invitation.status = self.invitation.status_at(now);
+        self
     }
 }
 

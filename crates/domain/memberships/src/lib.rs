@@ -3,7 +3,9 @@
 //! A membership exists before its person has an account: the roster makes it, pending, with an invitation whose code the
 //! person signs up with.
 //!
-//! Use cases of [`MembershipService`]: `create_membership`, `get_membership`, `set_org_admin`, `preview_invitation`, `accept_invitation`,
+//! Use cases of [`MembershipService`]: `create_membership`, `get_membership`, `set_org_admin`, `update_membership`,
+//! `list_team_memberships`, `list_pending_memberships`, `search_members`, `preview_invitation`, `accept_invitation`,
+//! `list_invitations`, `resend_invitation`, `revoke_invitation`, `reissue_invitation`, `mail_invitation`,
 //! `expire_invitations`.
 
 mod accept_invitation;
@@ -12,6 +14,9 @@ mod error;
 mod expire_invitations;
 mod get_membership;
 mod invitation;
+mod invitation_mail;
+mod list_team_memberships;
+mod manage_invitations;
 mod membership;
 pub mod ports;
 mod preview_invitation;
@@ -19,10 +24,14 @@ mod service;
 mod set_org_admin;
 #[cfg(test)]
 mod tests;
+mod update_membership;
 
 pub use create_membership::CreateMembership;
 pub use error::MembershipError;
 pub use get_membership::Reader;
-pub use invitation::{Invitation, InvitationPreview, InvitationStatus};
-pub use membership::{Added, ExternalId, JobTitle, Membership, MembershipStatus, MembershipView, UserBrief};
+pub use invitation::{Invitation, InvitationDetails, InvitationPreview, InvitationStatus};
+pub use membership::{
+    Added, ExternalId, FoundMember, JobTitle, Membership, MembershipStatus, MembershipView, UserBrief,
+};
 pub use service::MembershipService;
+pub use update_membership::{RosterChange, WantedStatus};

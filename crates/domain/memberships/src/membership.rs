@@ -128,6 +128,19 @@ impl Membership {
         let grace = TimeDelta::days(i64::from(settings.reporting_grace_days));
         first_day.checked_add_signed(grace).unwrap_or(first_day)
     }
+
+    /// Whether it has a say in its organization now.
+    pub fn runs_organization(&self) -> bool {
+        self.org_admin && self.status == MembershipStatus::Active
+    }
+
+    /// Ends it. Its say in the organization and in teams ends with it; which teams it was on stays, for history.
+    pub fn deactivate(&mut self, now: DateTime<Utc>) {
+        self.status = MembershipStatus::Deactivated;
+        self.deactivated_at = Some(now);
+        self.org_admin = false;
+        self.administered_teams.clear();
+    }
 }
 
 /// The account behind a membership, as others in the organization may see it.
@@ -163,6 +176,15 @@ impl MembershipView {
         }
         self
     }
+}
+
+/// A membership among those that a search found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundMember {
+    /// The membership with what belongs to it.
+    pub view: MembershipView,
+    /// Whether the person is on the team that the search is about.
+    pub on_team: bool,
 }
 
 /// What became of a person put on the roster.

@@ -1,7 +1,7 @@
 use domain_kernel::{Actor, AuditSubject, MembershipId, Permission, Scope};
 use serde_json::json;
 
-use crate::{Membership, MembershipError, MembershipService, MembershipView};
+use crate::{MembershipError, MembershipService, MembershipStatus, MembershipView};
 
 impl MembershipService {
     /// Makes somebody an admin of the organization, or takes it back; the last active admin stays. Works on a pending
@@ -13,11 +13,15 @@ impl MembershipService {
         org_admin: bool,
     ) -> Result<MembershipView, MembershipError> {
         let (actor, now, audit_id) = (actor.clone(), self.clock.now(), self.ids.next());
-        let edit = Box::new(move |membership: &mut Membership| {
+        let edit = Box::new(move |view: &mut MembershipView| {
+            let membership = &mut view.membership;
             let organization = membership.organization;
             actor.require(Permission::OrgAdminManage, Scope::Organization(organization))?;
             if membership.org_admin == org_admin {
                 return Ok(None);
+            }
+            if membership.status == MembershipStatus::Deactivated {
+                return Err(MembershipError::Deactivated);
             }
             let subject = AuditSubject::Membership(membership.id);
             let audit = actor
@@ -45,12 +49,8 @@ mod tests {
         let mut fixture = Fixture::default();
         fixture.memberships.expect_update().returning(|_, edit| {
             let mut view = a_view();
-            let audit = edit(&mut view.membership)?;
-            assert_eq!(
-                audit.is_some(),
-                view.membership != a_view().membership,
-                "a row for each change, and no other"
-            );
+            let audit = edit(&mut view)?;
+            assert_eq!(audit.is_some(), view != a_view(), "a row for each change, and no other");
             Ok(view)
         });
         fixture.service()

@@ -3,12 +3,19 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use chrono_tz::Tz;
 use domain_kernel::testing::{CountingIds, FakeThrottle, FixedClock};
 use domain_kernel::{Budget, Clock, InvitationId, InviteCode, MembershipId, OrgId, PersonName};
 use uuid::Uuid;
 
-use crate::ports::{MockInviteCodeGenerator, MockMembershipRepository};
-use crate::{Invitation, InvitationStatus, Membership, MembershipService, MembershipStatus, MembershipView};
+use crate::ports::{
+    MockInvitationMailer, MockInvitationRepository, MockInviteCodeGenerator, MockMembershipQueries,
+    MockMembershipRepository, RosterSettings,
+};
+use crate::{
+    Invitation, InvitationDetails, InvitationStatus, Membership, MembershipService, MembershipStatus,
+    MembershipView,
+};
 
 pub(crate) const ORG: OrgId = OrgId::new(Uuid::from_u128(1));
 
@@ -16,6 +23,9 @@ pub(crate) const ORG: OrgId = OrgId::new(Uuid::from_u128(1));
 #[derive(Default)]
 pub(crate) struct Fixture {
     pub(crate) memberships: MockMembershipRepository,
+    pub(crate) queries: MockMembershipQueries,
+    pub(crate) invitations: MockInvitationRepository,
+    pub(crate) mailer: MockInvitationMailer,
     pub(crate) throttle: Arc<FakeThrottle>,
     pub(crate) clock: Arc<FixedClock>,
 }
@@ -26,11 +36,22 @@ impl Fixture {
         Self { throttle, ..Self::default() }
     }
 
+    /// With an organization that counts days in UTC and has no grace days.
+    pub(crate) fn with_settings() -> Self {
+        let mut fixture = Self::default();
+        let settings = RosterSettings { time_zone: Tz::UTC, reporting_grace_days: 0 };
+        fixture.memberships.expect_find_settings().return_once(|_| Ok(Some(settings)));
+        fixture
+    }
+
     pub(crate) fn service(self) -> MembershipService {
         let mut codes = MockInviteCodeGenerator::new();
         codes.expect_code().returning(a_code);
         MembershipService {
             memberships: Arc::new(self.memberships),
+            queries: Arc::new(self.queries),
+            invitations: Arc::new(self.invitations),
+            mailer: Arc::new(self.mailer),
             codes: Arc::new(codes),
             throttle: self.throttle,
             clock: self.clock,
@@ -47,13 +68,26 @@ pub(crate) fn a_code() -> InviteCode {
 pub(crate) fn an_invitation() -> Invitation {
     let now = FixedClock::default().now();
     Invitation {
-        id: InvitationId::new(Uuid::from_u128(2)),
+        id: InvitationId::new(Uuid::from_u128(0x1D)),
         organization: ORG,
         membership: MembershipId::new(Uuid::from_u128(3)),
         code: a_code(),
         status: InvitationStatus::Pending,
         expires_at: now + TimeDelta::days(30),
         created_at: now,
+    }
+}
+
+pub(crate) fn details() -> InvitationDetails {
+    InvitationDetails {
+        invitation: an_invitation(),
+        organization_name: "Harbor".into(),
+        membership_name: "Demo Learner".into(),
+        membership_status: MembershipStatus::Pending,
+        email: None,
+        sent: None,
+        accepted: None,
+        revoked_at: None,
     }
 }
 

@@ -52,21 +52,11 @@ impl OrgService {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use domain_kernel::testing::{CountingIds, FixedClock, member_of, staff};
+    use domain_kernel::testing::{member_of, staff};
     use domain_kernel::{DomainError, ErrorKind, StaffRole};
 
     use super::*;
-    use crate::ports::MockOrganizationRepository;
-
-    fn service(organizations: MockOrganizationRepository) -> OrgService {
-        OrgService::new(
-            Arc::new(organizations),
-            Arc::new(FixedClock::default()),
-            Arc::new(CountingIds::default()),
-        )
-    }
+    use crate::tests::Fixture;
 
     fn command() -> CreateOrganization {
         let saml_info = SamlInfo::parse("<EntityDescriptor/>").ok();
@@ -79,13 +69,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_staff_admin_opens_one_with_a_folder_of_its_own_and_an_audit_row_without_the_metadata() {
-        let mut organizations = MockOrganizationRepository::new();
-        organizations.expect_insert().times(1).return_once(|_, audit| {
+        let mut fixture = Fixture::default();
+        fixture.organizations.expect_insert().times(1).return_once(|_, audit| {
             assert_eq!(audit.action, "organization.create");
             assert!(!format!("{audit:?}").contains("EntityDescriptor"));
             Ok(())
         });
-        let opened = service(organizations).create_organization(&staff(StaffRole::Admin), command()).await;
+        let opened = fixture.service().create_organization(&staff(StaffRole::Admin), command()).await;
         assert_eq!(opened.expect("opens").s3_integrations_folder.as_str(), "harbor-00000001");
     }
 
@@ -95,8 +85,11 @@ mod tests {
             (staff(StaffRole::Employee), "forbidden"),
             (member_of(OrgId::new(uuid::Uuid::from_u128(7)), true), "staff_only"),
         ] {
-            let service = service(MockOrganizationRepository::new());
-            let refused = service.create_organization(&actor, command()).await.expect_err("refused");
+            let refused = Fixture::default()
+                .service()
+                .create_organization(&actor, command())
+                .await
+                .expect_err("refused");
             assert_eq!((refused.kind(), refused.code()), (ErrorKind::Forbidden, code));
         }
     }

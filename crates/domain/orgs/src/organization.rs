@@ -13,6 +13,11 @@ impl OrgName {
         parse_text(raw, TextRule { min: 1, max: 200 }).map(Self)
     }
 
+    /// Reads back what was good when it was stored: the rules may have become stricter since.
+    pub fn from_stored(name: String) -> Self {
+        Self(name)
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -61,6 +66,11 @@ impl Folder {
         Self(format!("{}-{}", name.slug(), &id[id.len() - 8..]))
     }
 
+    /// Reads back what was good when it was stored: the rules may have become stricter since.
+    pub fn from_stored(folder: String) -> Self {
+        Self(folder)
+    }
+
     /// The prefix.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -95,6 +105,11 @@ impl SamlInfo {
         Ok(Self(raw.to_owned()))
     }
 
+    /// Reads back what was good when it was stored: the rules may have become stricter since.
+    pub fn from_stored(document: String) -> Self {
+        Self(document)
+    }
+
     /// The document.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -126,6 +141,11 @@ impl Cadence {
             Self::Monthly => "monthly",
             Self::SelfPaced => "self_paced",
         }
+    }
+
+    /// Reads the spelling of [`as_str`](Self::as_str).
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Weekly, Self::Monthly, Self::SelfPaced].into_iter().find(|cadence| cadence.as_str() == text)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Teams: who works, practises and is led together.
 //!
-//! Use cases of [`TeamService`]: `create_team`, `get_team`, `list_teams`, `list_administered_teams`, `rename_team`,
-//! `delete_team`, `list_team_admins`, `add_team_admin`, `remove_team_admin`.
+//! Use cases of [`TeamService`]: `create_team`, `get_team`, `list_teams`, `list_administered_teams`,
+//! `list_teams_of_membership`, `rename_team`, `delete_team`, `list_team_admins`, `add_team_admin`, `remove_team_admin`.
 
 mod add_team_admin;
 mod create_team;
@@ -11,6 +11,7 @@ mod get_team;
 mod list_administered_teams;
 mod list_team_admins;
 mod list_teams;
+mod list_teams_of_membership;
 pub mod ports;
 mod remove_team_admin;
 mod rename_team;

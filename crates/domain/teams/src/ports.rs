@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain_kernel::{AuditEntry, MembershipId, OrgId, Page, PageRequest, TeamId};
+use domain_kernel::{AuditEntry, MembershipId, OrgId, Page, PageRequest, TeamId, UserId};
 
 use crate::{AddedAdmin, Team, TeamAdmin, TeamError};
 
@@ -48,6 +48,15 @@ pub trait TeamRepository: Send + Sync {
     ) -> Result<Option<TeamAdmin>, TeamError>;
 }
 
+/// Whose a membership is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MembershipOwner {
+    /// In which organization.
+    pub organization: OrgId,
+    /// Who took it; none while pending.
+    pub user: Option<UserId>,
+}
+
 /// Reads teams.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
@@ -70,6 +79,14 @@ pub trait TeamQueries: Send + Sync {
         team: TeamId,
         page: PageRequest,
     ) -> Result<Option<(OrgId, Page<TeamAdmin>)>, TeamError>;
+
+    /// The live teams that a membership is on, with their counts, by name with case ignored and then by id; with whose
+    /// membership it is, in one read. None if there is no such membership.
+    async fn list_of_membership(
+        &self,
+        membership: MembershipId,
+        page: PageRequest,
+    ) -> Result<Option<(MembershipOwner, Page<Team>)>, TeamError>;
 
     /// Those of the teams that are live, with their counts, by name and then by id.
     async fn list_by_ids(&self, ids: Vec<TeamId>, page: PageRequest) -> Result<Page<Team>, TeamError>;

@@ -1,7 +1,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain_kernel::{
-    Actor, ActorMembership, EmailAddress, FieldErrors, FieldProblem, MembershipId, OrgId, Origin, PersonName,
-    StaffRole, TeamId, UserId,
+    Actor, ActorMembership, EmailAddress, FieldErrors, FieldProblem, MembershipId, OrgId, Origin, Permission,
+    PersonName, Refusal, Scope, StaffRole, TeamId, UserId,
 };
 
 use crate::{Provider, Username};
@@ -115,6 +115,28 @@ impl User {
         self.uid().eq_ignore_ascii_case(uid) || self.former_uid.as_ref().is_some_and(is_former)
     }
 
+    /// Changes the address for mail, or clears it. With [`Provider::Email`] the address is the sign-in name, too: both change,
+    /// and neither can be cleared.
+    pub fn change_email(
+        &mut self,
+        email: Option<EmailAddress>,
+        now: DateTime<Utc>,
+    ) -> Result<(), FieldErrors> {
+        match (email, self.provider) {
+            (Some(address), Provider::Email) => {
+                let name = ProfileChange { username: Some(address.to_string()), ..ProfileChange::default() };
+                return self.change_profile(name, now);
+            }
+            (None, Provider::Email) => {
+                let message = "is what this person signs in with and cannot be cleared";
+                return Err(FieldErrors::of("email", "blank", message));
+            }
+            (email, Provider::Username) => self.email = email,
+        }
+        self.updated_at = now;
+        Ok(())
+    }
+
     /// Changes the profile. Fails, changing nothing, when the resulting name does not fit the resulting provider.
     pub fn change_profile(&mut self, change: ProfileChange, now: DateTime<Utc>) -> Result<(), FieldErrors> {
         let provider = match (change.provider, &change.username) {
@@ -138,6 +160,15 @@ impl User {
         self.updated_at = now;
         Ok(())
     }
+}
+
+/// A user as somebody else is shown them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenUser {
+    /// The person.
+    pub user: User,
+    /// Whether the private fields are shown: address, role at Worklete, last sign-in.
+    pub shows_private: bool,
 }
 
 /// Where a membership stands.
@@ -180,19 +211,76 @@ pub struct Account {
 }
 
 impl Account {
+    /// As what the actor may see this account: the own one and those of the own organization whole, and of the teams one
+    /// runs without the private fields.
+    pub(crate) fn seen_by(self, actor: &Actor) -> Result<SeenUser, Refusal> {
+        let is_above = |scope| actor.require(Permission::UserRead, scope).is_ok();
+        let shows_private = self.user.id == actor.user
+            || is_above(Scope::Platform)
+            || self.active().any(|m| is_above(Scope::Organization(m.organization)));
+        if !shows_private {
+            let places = self.active().flat_map(|m| {
+                m.teams.iter().map(|team| Scope::Team(m.organization, *team)).collect::<Vec<_>>()
+            });
+            let organizations = self.active().map(|m| Scope::Organization(m.organization));
+            require_in_any(actor, Permission::UserRead, places.chain(organizations))?;
+        }
+        Ok(SeenUser { user: self.user, shows_private })
+    }
+
+    /// Passes when the actor may change the name and the address that this person signs in with: the own ones, and as admin
+    /// of the only organization that the person has ever been in. Whoever holds these can take the account, so an admin of
+    /// one of several organizations, or of a member of Worklete's staff, may not.
+    pub(crate) fn require_rename(&self, actor: &Actor) -> Result<(), Refusal> {
+        if self.user.id == actor.user || actor.require(Permission::UserRename, Scope::Platform).is_ok() {
+            return Ok(());
+        }
+        // First whether the actor may know of the person at all.
+        require_in_any(
+            actor,
+            Permission::UserRename,
+            self.active().map(|m| Scope::Organization(m.organization)),
+        )?;
+        let has_one_organization = self.memberships.len() == 1;
+        if has_one_organization && self.user.staff_role.is_none() { Ok(()) } else { Err(Refusal::Forbidden) }
+    }
+
+    fn active(&self) -> impl Iterator<Item = &MembershipBrief> {
+        self.memberships.iter().filter(|membership| membership.status == MembershipStatus::Active)
+    }
+
     /// The actor that permissions are decided on: only active memberships count.
     pub fn actor(&self, origin: Origin) -> Actor {
-        let memberships = self.memberships.iter().filter(|m| m.status == MembershipStatus::Active).map(|m| {
-            ActorMembership {
-                id: m.id,
-                organization: m.organization,
-                org_admin: m.org_admin,
-                teams: m.teams.clone(),
-                administered_teams: m.administered_teams.clone(),
-            }
+        let memberships = self.active().map(|m| ActorMembership {
+            id: m.id,
+            organization: m.organization,
+            org_admin: m.org_admin,
+            teams: m.teams.clone(),
+            administered_teams: m.administered_teams.clone(),
         });
         Actor { user: self.user.id, staff: self.user.staff_role, memberships: memberships.collect(), origin }
     }
+}
+
+/// Passes when the actor has the permission in one of the places. In none of them known: there is nothing; known, but not
+/// allowed anywhere: forbidden.
+fn require_in_any(
+    actor: &Actor,
+    permission: Permission,
+    places: impl Iterator<Item = Scope>,
+) -> Result<(), Refusal> {
+    let mut verdict = match actor.staff {
+        Some(_) => Refusal::Forbidden,
+        None => Refusal::NotFound,
+    };
+    for place in places {
+        match actor.require(permission, place) {
+            Ok(()) => return Ok(()),
+            Err(Refusal::NotFound) => {}
+            Err(refusal) => verdict = refusal,
+        }
+    }
+    Err(verdict)
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
-use domain_kernel::{DomainError, ErrorKind, FieldErrors, RetryAfter, StorageError};
+use domain_kernel::{DomainError, ErrorKind, FieldErrors, Refusal, RetryAfter, StorageError};
 
 /// Why something about accounts and sessions was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
+    /// The actor may not, or there is no such user.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// Fields break rules.
     #[error("Some fields are wrong.")]
     Invalid(FieldErrors),
@@ -59,14 +62,15 @@ pub enum UserError {
 impl DomainError for UserError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Invalid(_) | Self::Taken(_) | Self::RedirectNotAllowed => ErrorKind::Invalid,
+            Self::Refused(refusal) => refusal.kind(),
+            Self::Invalid(_) | Self::RedirectNotAllowed => ErrorKind::Invalid,
             Self::InvalidCredentials
             | Self::NotSignedIn
             | Self::ResetTokenNotUsable
             | Self::EmailMissing
             | Self::RedirectMissing => ErrorKind::Unauthenticated,
             Self::ResetLinkNotFound | Self::InvitationNotUsable => ErrorKind::NotFound,
-            Self::LastOrgAdmin | Self::StaffAdminExists => ErrorKind::Conflict,
+            Self::Taken(_) | Self::LastOrgAdmin | Self::StaffAdminExists => ErrorKind::Conflict,
             Self::Throttled(_) => ErrorKind::Throttled,
             Self::Busy => ErrorKind::Unavailable,
             Self::Hashing(_) | Self::Mail(_) => ErrorKind::Internal,
@@ -76,6 +80,7 @@ impl DomainError for UserError {
 
     fn code(&self) -> &'static str {
         match self {
+            Self::Refused(refusal) => refusal.code(),
             Self::Invalid(_) => "validation_failed",
             Self::Taken(_) => "taken",
             Self::InvalidCredentials => "invalid_credentials",

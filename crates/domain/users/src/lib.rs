@@ -2,6 +2,7 @@
 //!
 //! Use cases of [`UserService`]: `sign_up`, `sign_in`, `authenticate`, `sign_out`, `update_account`, `change_password`,
 //! `delete_account`, `username_availability`, `request_password_reset`, `open_password_reset`, `reset_password`,
+//! `list_users`, `get_user`, `search_users`, `search_organization_users`, `change_email`, `change_username`,
 //! `create_staff_member`, `clean_up_accounts`.
 //!
 //! Sessions work as the token-auth client libraries expect: three values (token, client, uid) name a session. A token is
@@ -19,18 +20,20 @@ mod tests;
 mod username;
 
 mod authenticate;
+mod change_login;
 mod change_password;
 mod clean_up_accounts;
 mod create_staff_member;
 mod delete_account;
 mod password_reset;
+mod read_users;
 mod sign_in;
 mod sign_out;
 mod sign_up;
 mod update_account;
 mod username_availability;
 
-pub use account::{Account, FormerUid, MembershipBrief, MembershipStatus, ProfileChange, User};
+pub use account::{Account, FormerUid, MembershipBrief, MembershipStatus, ProfileChange, SeenUser, User};
 pub use authenticate::{Authenticated, Credentials};
 pub use change_password::ChangePassword;
 pub use create_staff_member::CreateStaffMember;

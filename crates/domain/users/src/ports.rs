@@ -4,11 +4,14 @@ use std::fmt;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain_kernel::{InviteCode, PasswordResetId, SessionId, UserId};
+use domain_kernel::{
+    AuditEntry, InviteCode, NameKey, OrgId, Page, PageRequest, PasswordResetId, SearchWords, SessionId, Sort,
+    TeamId, UserId,
+};
 
 use crate::{
-    Account, ClientId, Login, Password, PasswordHash, PasswordReset, Secret, Session, TokenHash, TokenState,
-    User, UserError, Username,
+    Account, ClientId, Login, Password, PasswordHash, PasswordReset, Secret, SeenUser, Session, TokenHash,
+    TokenState, User, UserError, Username,
 };
 
 /// What is needed to check a password.
@@ -35,8 +38,19 @@ pub struct Registration {
     pub session: Session,
 }
 
-/// A pure change of a user, run while the row is locked.
-pub type UserEdit = Box<dyn FnOnce(&mut User) -> Result<(), UserError> + Send>;
+/// What a pure change makes of a user.
+#[derive(Debug, Clone, PartialEq)]
+pub enum UserChange {
+    /// Nothing.
+    None,
+    /// The user as edited, by the person themselves.
+    Own,
+    /// The user as edited, by somebody who leaves an audit row.
+    ByOther(Box<AuditEntry>),
+}
+
+/// A pure change of a user, run while the row is locked. Only the user of the account is saved.
+pub type UserEdit = Box<dyn FnOnce(&mut Account) -> Result<UserChange, UserError> + Send>;
 
 /// A new password, and what becomes of the sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,16 +114,16 @@ pub trait UserRepository: Send + Sync {
         only_first: bool,
     ) -> Result<(), UserError>;
 
-    /// One atomic fact: loads the user for update, runs `edit`, saves, and does what
-    /// [`update_password`](Self::update_password) does if there is a new password. Fails, writing nothing, with
-    /// [`UserError::NotSignedIn`] if there is no such user, with [`UserError::Taken`] if the new name or address is in
-    /// use, and with whatever `edit` says.
+    /// One atomic fact: loads the account for update, runs `edit`, saves the user, writes the audit row, and does what
+    /// [`update_password`](Self::update_password) does if there is a new password. Gives the account as it is then,
+    /// and whether `edit` changed anything; none, writing nothing, if there is no such user. Fails, writing nothing, with [`UserError::Taken`] if the new name or address is in use, and with whatever
+    /// `edit` says.
     async fn update(
         &self,
         id: UserId,
         edit: UserEdit,
         password: Option<PasswordUpdate>,
-    ) -> Result<Account, UserError>;
+    ) -> Result<Option<(Account, bool)>, UserError>;
 
     /// One atomic fact: stores the hash, clears `must_change_password`, ends the sessions and reset links that the ground
     /// does not keep, and opens the ground's new session if it has one. Fails with [`UserError::ResetTokenNotUsable`] if
@@ -125,6 +139,55 @@ pub trait UserRepository: Send + Sync {
     /// Gives the number erased.
     async fn erase_deleted(&self, deleted_before: DateTime<Utc>, at: DateTime<Utc>)
     -> Result<u64, UserError>;
+}
+
+/// The places whose users somebody may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VisiblePlaces {
+    /// The person themselves.
+    pub own: UserId,
+    /// Organizations they run.
+    pub organizations: Vec<OrgId>,
+    /// Teams they run.
+    pub teams: Vec<TeamId>,
+}
+
+/// Reads users. None of these gives users who deleted their account.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait UserQueries: Send + Sync {
+    /// The user with all memberships.
+    async fn find_account(&self, id: UserId) -> Result<Option<Account>, UserError>;
+
+    /// All users, oldest first.
+    async fn list_all(&self, page: PageRequest) -> Result<Page<User>, UserError>;
+
+    /// The person themselves and the active members of the places, each once, oldest account first. Those who are only on
+    /// a team the person runs do not show private fields.
+    async fn list_visible(
+        &self,
+        places: VisiblePlaces,
+        page: PageRequest,
+    ) -> Result<Page<SeenUser>, UserError>;
+
+    /// The users whose names hold, for each word, one that begins so, case and accents ignored. Words without a letter or
+    /// digit find nobody.
+    async fn search_all(
+        &self,
+        words: SearchWords,
+        sort: Sort<NameKey>,
+        page: PageRequest,
+    ) -> Result<Page<User>, UserError>;
+
+    /// The same among the active members of an organization, whose names on the roster count, too. None if there is no such
+    /// organization.
+    async fn search_organization(
+        &self,
+        organization: OrgId,
+        words: SearchWords,
+        sort: Sort<NameKey>,
+        page: PageRequest,
+    ) -> Result<Option<Page<User>>, UserError>;
 }
 
 /// Stores sessions.

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain_kernel::{Clock, IdGenerator, SessionId, Throttle, UserId};
 
 use crate::ports::{
-    AccountMailer, PasswordHasher, PasswordResetRepository, SecretGenerator, SessionRepository,
+    AccountMailer, PasswordHasher, PasswordResetRepository, SecretGenerator, SessionRepository, UserQueries,
     UserRepository,
 };
 use crate::{
@@ -82,6 +82,7 @@ impl Default for UserPolicy {
 #[expect(missing_docs, reason = "the ports say what they are")]
 pub struct UserPorts {
     pub users: Arc<dyn UserRepository>,
+    pub queries: Arc<dyn UserQueries>,
     pub sessions: Arc<dyn SessionRepository>,
     pub resets: Arc<dyn PasswordResetRepository>,
     pub hasher: Arc<dyn PasswordHasher>,

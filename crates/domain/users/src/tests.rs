@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::ports::{
     MockAccountMailer, MockPasswordHasher, MockPasswordResetRepository, MockSecretGenerator,
-    MockSessionRepository, MockUserRepository,
+    MockSessionRepository, MockUserQueries, MockUserRepository,
 };
 use crate::{
     AccessToken, Account, ClientId, Device, PasswordHash, Provider, Secret, Session, TokenState, User,
@@ -19,6 +19,7 @@ use crate::{
 /// A call to a mock that a test did not prepare fails the test.
 pub(crate) struct Fixture {
     pub(crate) users: MockUserRepository,
+    pub(crate) queries: MockUserQueries,
     pub(crate) sessions: MockSessionRepository,
     pub(crate) resets: MockPasswordResetRepository,
     pub(crate) hasher: MockPasswordHasher,
@@ -32,6 +33,7 @@ impl Default for Fixture {
     fn default() -> Self {
         Self {
             users: MockUserRepository::new(),
+            queries: MockUserQueries::new(),
             sessions: MockSessionRepository::new(),
             resets: MockPasswordResetRepository::new(),
             hasher: MockPasswordHasher::new(),
@@ -64,6 +66,7 @@ impl Fixture {
         });
         let ports = UserPorts {
             users: Arc::new(self.users),
+            queries: Arc::new(self.queries),
             sessions: Arc::new(self.sessions),
             resets: Arc::new(self.resets),
             hasher: Arc::new(self.hasher),

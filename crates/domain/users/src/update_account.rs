@@ -1,7 +1,7 @@
 use domain_kernel::{SessionId, UserId};
 
-use crate::ports::PasswordGround;
-use crate::{Account, Password, ProfileChange, User, UserError, UserService};
+use crate::ports::{PasswordGround, UserChange};
+use crate::{Account, Password, ProfileChange, UserError, UserService};
 
 /// New values for the own account. Some client libraries change the password here, too.
 #[derive(Debug, Clone)]
@@ -33,9 +33,12 @@ impl UserService {
             None => None,
         };
         let (now, profile) = (self.now(), command.profile);
-        let edit =
-            Box::new(move |user: &mut User| user.change_profile(profile, now).map_err(UserError::from));
-        self.ports.users.update(command.user, edit, password).await
+        let edit = Box::new(move |account: &mut Account| {
+            account.user.change_profile(profile, now)?;
+            Ok(UserChange::Own)
+        });
+        let updated = self.ports.users.update(command.user, edit, password).await?;
+        updated.map(|(account, _)| account).ok_or(UserError::NotSignedIn)
     }
 }
 
@@ -58,7 +61,7 @@ mod tests {
         let mut fixture = Fixture::default();
         fixture.users.expect_update().returning(|_, edit, _| {
             let mut account = an_account();
-            edit(&mut account.user).map(|()| account)
+            edit(&mut account).map(|_| Some((account, true)))
         });
         fixture
     }
@@ -85,7 +88,7 @@ mod tests {
             .users
             .expect_update()
             .withf(move |_, _, password| password.as_ref().is_some_and(|update| update.ground == keeps))
-            .return_once(|_, _, _| Ok(an_account()));
+            .return_once(|_, _, _| Ok(Some((an_account(), true))));
         let command = UpdateAccount { password: Password::parse("worklete456").ok(), ..command("newname") };
         assert!(fixture.hashing().service().update_account(command).await.is_ok());
     }

@@ -19,15 +19,20 @@ use domain_kernel::{
     AuditEntry, AuditSubject, DomainError, EmailAddress, InvitationId, InviteCode, MembershipId, OrgId,
     Origin, PasswordResetId, PersonName, SessionId, StaffRole, TeamId, UserId,
 };
-use domain_memberships::ports::{MembershipRepository, NewMembership};
+use domain_memberships::ports::{
+    InvitationRepository, MembershipQueries, MembershipRepository, NewMembership,
+};
 use domain_memberships::{
     Added, ExternalId, Invitation, InvitationStatus, JobTitle, Membership, MembershipStatus, MembershipView,
 };
 use domain_orgs::ports::OrganizationRepository;
 use domain_orgs::{Cadence, Folder, OrgName, Organization, SamlInfo};
-use domain_teams::ports::TeamRepository;
+use domain_teams::ports::{TeamQueries, TeamRepository};
 use domain_teams::{Team, TeamName};
-use domain_users::ports::{PasswordResetRepository, Registration, SessionRepository, UserRepository};
+use domain_users::ports::{
+    PasswordResetRepository, Registration, SessionRepository, UserChange, UserEdit, UserQueries,
+    UserRepository,
+};
 use domain_users::{
     Account, ClientId, Device, Login, MembershipBrief, PasswordHash, PasswordReset, Provider, RedirectTarget,
     Secret, Session, TokenHash, TokenState, User, Username,
@@ -69,6 +74,14 @@ pub(crate) fn login(text: &str) -> Login {
 
 pub(crate) fn hash(text: &str) -> PasswordHash {
     PasswordHash::new(text.to_owned())
+}
+
+/// A change by the person themselves.
+pub(crate) fn own(change: impl FnOnce(&mut User) + Send + 'static) -> UserEdit {
+    Box::new(move |account| {
+        change(&mut account.user);
+        Ok(UserChange::Own)
+    })
 }
 
 /// 32 bytes that differ from all others.
@@ -245,11 +258,15 @@ pub(crate) fn brief_of(membership: &Membership, organization_name: &str) -> Memb
 pub(crate) struct Ports {
     pub(crate) pg: Pg,
     pub(crate) users: Arc<dyn UserRepository>,
+    pub(crate) user_queries: Arc<dyn UserQueries>,
     pub(crate) sessions: Arc<dyn SessionRepository>,
     pub(crate) resets: Arc<dyn PasswordResetRepository>,
     pub(crate) memberships: Arc<dyn MembershipRepository>,
+    pub(crate) membership_queries: Arc<dyn MembershipQueries>,
+    pub(crate) invitations: Arc<dyn InvitationRepository>,
     pub(crate) organizations: Arc<dyn OrganizationRepository>,
     pub(crate) teams: Arc<dyn TeamRepository>,
+    pub(crate) team_queries: Arc<dyn TeamQueries>,
     pub(crate) courses: Arc<dyn CourseRepository>,
 }
 
@@ -260,13 +277,19 @@ impl Ports {
 
     pub(crate) fn on(pg: Pg) -> Self {
         let users = Arc::new(PgUsers::new(pg.clone()));
+        let memberships = Arc::new(PgMemberships::new(pg.clone()));
+        let teams = Arc::new(PgTeams::new(pg.clone()));
         Self {
             users: users.clone(),
+            user_queries: users.clone(),
             sessions: users.clone(),
             resets: users,
-            memberships: Arc::new(PgMemberships::new(pg.clone())),
+            memberships: memberships.clone(),
+            membership_queries: memberships.clone(),
+            invitations: memberships,
             organizations: Arc::new(PgOrganizations::new(pg.clone())),
-            teams: Arc::new(PgTeams::new(pg.clone())),
+            teams: teams.clone(),
+            team_queries: teams,
             courses: Arc::new(PgCourses::new(pg.clone())),
             pg,
         }

@@ -1,0 +1,119 @@
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
+use domain_kernel::{OrgId, Page, PageRequest, TeamId};
+use domain_memberships::ports::{MemberSearch, MembershipQueries};
+use domain_memberships::{FoundMember, MembershipError, MembershipStatus, MembershipView};
+use uuid::Uuid;
+
+use crate::error::PgError;
+use crate::membership_view::{ViewRow, view_columns, view_joins};
+use crate::memberships::PgMemberships;
+use crate::sql::{order_by, statement};
+
+/// One row for each member of the page, or one row of nulls; each with total and organization. No row: no such live team.
+const OF_TEAM: &str = concat!(
+    "SELECT t.organization_id AS team_organization_id, \
+     (SELECT count(*) FROM team_memberships x JOIN memberships m ON m.id = x.membership_id \
+        WHERE x.team_id = t.id AND m.status = {}) AS total, true AS on_team, page.* \
+     FROM teams t LEFT JOIN LATERAL (SELECT ",
+    view_columns!(),
+    " FROM (SELECT m.* FROM team_memberships x JOIN memberships m ON m.id = x.membership_id \
+        WHERE x.team_id = t.id AND m.status = {} \
+        ORDER BY lower(m.last_name), lower(m.first_name), m.id LIMIT {} OFFSET {}) m ",
+    view_joins!(),
+    ") page ON true WHERE t.id = {} AND t.deleted_at IS NULL \
+     ORDER BY lower(page.last_name), lower(page.first_name), page.id"
+);
+
+/// Who is on the team `t` and is found. The team first: it is small, however many namesakes the organization has.
+const HITS_ON_TEAM: &str = "members AS MATERIALIZED ( \
+        SELECT m.id, m.first_name, m.last_name, m.search FROM team_memberships x \
+        JOIN memberships m ON m.id = x.membership_id WHERE x.team_id = t.id AND m.status <> 'deactivated'), \
+     hits AS MATERIALIZED (SELECT m.id, m.first_name, m.last_name, true AS on_team \
+        FROM asked JOIN members m ON m.search @@ asked.words)";
+
+/// Who is in the organization of the team `t` and is found: the keys know the organization.
+const HITS_IN_ORGANIZATION: &str = "hits AS MATERIALIZED (SELECT m.id, m.first_name, m.last_name, \
+        EXISTS (SELECT FROM team_memberships x WHERE x.team_id = t.id AND x.membership_id = m.id) AS on_team \
+        FROM asked JOIN memberships m ON m.search @@ asked.words AND m.status <> 'deactivated')";
+
+/// The hits are put in order by their names alone, and only those of the page are looked at closer.
+fn search_sql(search: &MemberSearch) -> String {
+    let hits = if search.whole_organization { HITS_IN_ORGANIZATION } else { HITS_ON_TEAM };
+    let (inner, outer) = (order_by(&search.sort, "hits"), order_by(&search.sort, "found"));
+    let (columns, joins) = (view_columns!(), view_joins!());
+    format!(
+        "SELECT t.organization_id AS team_organization_id, found.* FROM teams t CROSS JOIN LATERAL ( \
+         WITH asked AS MATERIALIZED (SELECT name_query(t.organization_id::text, {{}}) AS words), {hits} \
+         SELECT counted.total, page.* FROM (SELECT count(*) AS total FROM hits) counted LEFT JOIN LATERAL ( \
+            SELECT hit.on_team, {columns} FROM (SELECT * FROM hits {inner} LIMIT {{}} OFFSET {{}}) hit \
+            JOIN memberships m ON m.id = hit.id {joins}) page ON true \
+         ) found WHERE t.id = {{}} AND t.deleted_at IS NULL {outer}"
+    )
+}
+
+#[derive(QueryableByName)]
+struct PageRow {
+    #[diesel(sql_type = SqlUuid)]
+    team_organization_id: Uuid,
+    #[diesel(sql_type = BigInt)]
+    total: i64,
+    #[diesel(sql_type = Nullable<Bool>)]
+    on_team: Option<bool>,
+    #[diesel(embed)]
+    view: Option<ViewRow>,
+}
+
+type TeamPage<T> = Option<(OrgId, Page<T>)>;
+
+fn read_page(rows: Vec<PageRow>) -> Result<TeamPage<FoundMember>, MembershipError> {
+    let Some((organization, total)) = rows.first().map(|row| (row.team_organization_id, row.total)) else {
+        return Ok(None);
+    };
+    let found = |row: PageRow| Some((row.on_team?, row.view?));
+    let items = rows.into_iter().filter_map(found).map(|(on_team, view)| {
+        let view = view.read()?;
+        Ok(FoundMember { view, on_team })
+    });
+    let items: Vec<FoundMember> = items.collect::<Result<_, MembershipError>>()?;
+    Ok(Some((OrgId::new(organization), Page { items, total })))
+}
+
+#[async_trait]
+impl MembershipQueries for PgMemberships {
+    async fn list_of_team(
+        &self,
+        team: TeamId,
+        status: MembershipStatus,
+        page: PageRequest,
+    ) -> Result<TeamPage<MembershipView>, MembershipError> {
+        let rows = self.pg.read(move |connection| {
+            let list = statement(OF_TEAM)
+                .bind::<Text, _>(status.as_str())
+                .bind::<Text, _>(status.as_str())
+                .bind::<BigInt, _>(page.limit)
+                .bind::<BigInt, _>(page.offset)
+                .bind::<SqlUuid, _>(team.uuid());
+            Ok(list.load::<PageRow>(connection)?)
+        });
+        let found = read_page(rows.await.map_err(PgError::<MembershipError>::into_storage)?)?;
+        Ok(found.map(|(organization, page)| (organization, page.map(|found| found.view))))
+    }
+
+    async fn search_around_team(
+        &self,
+        search: MemberSearch,
+        page: PageRequest,
+    ) -> Result<TeamPage<FoundMember>, MembershipError> {
+        let rows = self.pg.read(move |connection| {
+            let hits = statement(search_sql(&search))
+                .bind::<Text, _>(search.words.as_str().to_owned())
+                .bind::<BigInt, _>(page.limit)
+                .bind::<BigInt, _>(page.offset)
+                .bind::<SqlUuid, _>(search.team.uuid());
+            Ok(hits.load::<PageRow>(connection)?)
+        });
+        read_page(rows.await.map_err(PgError::<MembershipError>::into_storage)?)
+    }
+}

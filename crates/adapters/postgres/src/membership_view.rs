@@ -1,0 +1,151 @@
+//! A membership with its teams, newest invitation and account as one row, so that it costs one round trip.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use domain_kernel::{
+    EmailAddress, InvitationId, InviteCode, MembershipId, OrgId, PersonName, StorageError, TeamId, UserId,
+};
+use domain_memberships::{
+    ExternalId, Invitation, InvitationStatus, JobTitle, Membership, MembershipStatus, MembershipView,
+    UserBrief,
+};
+use uuid::Uuid;
+
+use crate::error::unreadable;
+
+/// The columns of [`ViewRow`], of a membership `m` and what [`view_joins`] puts beside it.
+macro_rules! view_columns {
+    () => {
+        "m.id, m.organization_id, m.user_id, m.external_id, m.first_name, m.last_name, m.email::text AS email, \
+         m.job_title, m.org_admin, m.status, m.hired_on, m.first_seen_at, m.reporting_starts_on, m.deactivated_at, \
+         m.created_at, m.updated_at, \
+         ARRAY(SELECT tm.team_id FROM team_memberships tm JOIN teams t ON t.id = tm.team_id \
+            WHERE tm.membership_id = m.id AND t.deleted_at IS NULL ORDER BY tm.joined_at, tm.team_id) AS team_ids, \
+         ARRAY(SELECT ta.team_id FROM team_admins ta JOIN teams t ON t.id = ta.team_id \
+            WHERE ta.membership_id = m.id AND t.deleted_at IS NULL ORDER BY ta.created_at, ta.team_id) AS admin_team_ids, \
+         i.id AS invitation_id, i.code::text AS code, i.status AS invitation_status, i.expires_at, \
+         i.created_at AS invited_at, u.username::text AS username, u.first_name AS user_first_name, \
+         u.last_name AS user_last_name"
+    };
+}
+
+macro_rules! view_joins {
+    () => {
+        "LEFT JOIN users u ON u.id = m.user_id AND u.deleted_at IS NULL \
+         LEFT JOIN LATERAL (SELECT * FROM invitations WHERE membership_id = m.id ORDER BY created_at DESC, id DESC LIMIT 1) i \
+            ON true"
+    };
+}
+
+pub(crate) use {view_columns, view_joins};
+
+#[derive(QueryableByName)]
+pub(crate) struct ViewRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    organization_id: Uuid,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    user_id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<Text>)]
+    external_id: Option<String>,
+    #[diesel(sql_type = Text)]
+    first_name: String,
+    #[diesel(sql_type = Text)]
+    last_name: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    email: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    job_title: Option<String>,
+    #[diesel(sql_type = Bool)]
+    org_admin: bool,
+    #[diesel(sql_type = Text)]
+    status: String,
+    #[diesel(sql_type = Nullable<Date>)]
+    hired_on: Option<NaiveDate>,
+    #[diesel(sql_type = Timestamptz)]
+    first_seen_at: DateTime<Utc>,
+    #[diesel(sql_type = Date)]
+    reporting_starts_on: NaiveDate,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    deactivated_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Timestamptz)]
+    created_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    updated_at: DateTime<Utc>,
+    #[diesel(sql_type = Array<SqlUuid>)]
+    team_ids: Vec<Uuid>,
+    #[diesel(sql_type = Array<SqlUuid>)]
+    admin_team_ids: Vec<Uuid>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    invitation_id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<Text>)]
+    code: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    invitation_status: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    expires_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    invited_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    username: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    user_first_name: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    user_last_name: Option<String>,
+}
+
+pub(crate) fn wrong_status() -> StorageError {
+    unreadable("memberships", "known status")
+}
+
+impl ViewRow {
+    fn invitation(&self) -> Result<Option<Invitation>, StorageError> {
+        let columns =
+            (self.invitation_id, &self.code, &self.invitation_status, self.expires_at, self.invited_at);
+        let (Some(id), Some(code), Some(status), Some(expires_at), Some(created_at)) = columns else {
+            return Ok(None);
+        };
+        Ok(Some(Invitation {
+            id: InvitationId::new(id),
+            organization: OrgId::new(self.organization_id),
+            membership: MembershipId::new(self.id),
+            code: InviteCode::parse(code).map_err(|problem| unreadable("invitations", problem.code))?,
+            status: InvitationStatus::parse(status).ok_or_else(wrong_status)?,
+            expires_at,
+            created_at,
+        }))
+    }
+
+    pub(crate) fn read(self) -> Result<MembershipView, StorageError> {
+        let invitation = self.invitation()?;
+        let user = match (self.user_id, self.username, self.user_first_name, self.user_last_name) {
+            (Some(id), Some(username), Some(first_name), Some(last_name)) => {
+                Some(UserBrief { id: UserId::new(id), username, first_name, last_name })
+            }
+            _ => None,
+        };
+        let membership = Membership {
+            id: MembershipId::new(self.id),
+            organization: OrgId::new(self.organization_id),
+            user: self.user_id.map(UserId::new),
+            external_id: self.external_id.map(ExternalId::from_stored),
+            first_name: PersonName::from_stored(self.first_name),
+            last_name: PersonName::from_stored(self.last_name),
+            email: self.email.map(EmailAddress::from_stored),
+            job_title: self.job_title.map(JobTitle::from_stored),
+            org_admin: self.org_admin,
+            status: MembershipStatus::parse(&self.status).ok_or_else(wrong_status)?,
+            hired_on: self.hired_on,
+            first_seen_at: self.first_seen_at,
+            reporting_starts_on: self.reporting_starts_on,
+            deactivated_at: self.deactivated_at,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            teams: self.team_ids.into_iter().map(TeamId::new).collect(),
+            administered_teams: self.admin_team_ids.into_iter().map(TeamId::new).collect(),
+        };
+        Ok(MembershipView { membership, invitation, user })
+    }
+}

@@ -1,0 +1,177 @@
+use async_trait::async_trait;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
+use domain_kernel::{NameKey, OrgId, Page, PageRequest, SearchWords, Sort, TeamId, UserId};
+use domain_users::ports::{UserQueries, VisiblePlaces};
+use domain_users::{Account, SeenUser, User, UserError};
+use uuid::Uuid;
+
+use crate::error::PgError;
+use crate::sql::{Statement, order_by, statement};
+use crate::users::{ACCOUNT, AccountRow, PgUsers, UserRow};
+
+/// The columns of [`UserRow`], of a user `u`.
+macro_rules! user_columns {
+    () => {
+        "u.id, u.username, u.provider, u.email, u.first_name, u.last_name, u.must_change_password, u.staff_role, \
+         u.language, u.former_uid, u.uid_changed_at, u.last_sign_in_at, u.locked_at, u.deleted_at, u.created_at, \
+         u.updated_at"
+    };
+}
+
+/// One row for each user of the page, or one row of nulls; each with the total.
+const ALL: &str = concat!(
+    "SELECT counted.total, true AS shows_private, page.* \
+     FROM (SELECT count(*) AS total FROM users WHERE deleted_at IS NULL) counted LEFT JOIN LATERAL (SELECT ",
+    user_columns!(),
+    " FROM users u WHERE u.deleted_at IS NULL ORDER BY u.id LIMIT {} OFFSET {}) page ON true ORDER BY page.id"
+);
+
+/// Everybody once; private fields show when any of the reasons shows them. Only those of the page are looked at closer.
+const VISIBLE: &str = concat!(
+    "WITH reasons AS ( \
+        SELECT {}::uuid AS user_id, true AS shows_private \
+        UNION ALL SELECT m.user_id, true FROM memberships m \
+            WHERE m.organization_id = ANY({}) AND m.status = 'active' AND m.status <> 'deactivated' \
+        UNION ALL SELECT m.user_id, false FROM team_memberships x JOIN memberships m ON m.id = x.membership_id \
+            WHERE x.team_id = ANY({}) AND m.status = 'active'), \
+     people AS MATERIALIZED (SELECT user_id, bool_or(shows_private) AS shows_private FROM reasons GROUP BY user_id) \
+     SELECT counted.total, page.* FROM (SELECT count(*) AS total FROM people) counted LEFT JOIN LATERAL ( \
+        SELECT shown.shows_private, ",
+    user_columns!(),
+    " FROM (SELECT * FROM people ORDER BY user_id LIMIT {} OFFSET {}) shown JOIN users u ON u.id = shown.user_id) page \
+     ON true ORDER BY page.id"
+);
+
+const HITS_ANYWHERE: &str = "SELECT u.id, u.first_name, u.last_name \
+    FROM asked JOIN users u ON u.search @@ asked.words AND u.deleted_at IS NULL";
+
+/// The names of the accounts stand beside those of the roster, so that no account has to be looked at; and the keys know
+/// the organization.
+const HITS_IN_ORGANIZATION: &str = "SELECT m.user_id AS id, m.account_first_name AS first_name, m.account_last_name AS last_name \
+     FROM asked JOIN memberships m ON m.search @@ asked.words AND m.status <> 'deactivated' AND m.status = 'active'";
+
+/// What finds `hits` for the words of a `scope`, puts them in order by their names alone and gives a page of them.
+fn search_sql(scope: &str, hits: &str, sort: &Sort<NameKey>) -> String {
+    let (inner, outer) = (order_by(sort, "hits"), order_by(sort, "page"));
+    let columns = user_columns!();
+    format!(
+        "WITH asked AS MATERIALIZED (SELECT name_query({scope}, {{}}) AS words), hits AS MATERIALIZED ({hits}) \
+         SELECT counted.total, true AS shows_private, page.* \
+         FROM (SELECT count(*) AS total FROM hits) counted LEFT JOIN LATERAL ( \
+            SELECT {columns} FROM (SELECT * FROM hits {inner} LIMIT {{}} OFFSET {{}}) hit \
+            JOIN users u ON u.id = hit.id) page ON true {outer}"
+    )
+}
+
+#[derive(QueryableByName)]
+struct PageRow {
+    #[diesel(sql_type = BigInt)]
+    total: i64,
+    #[diesel(sql_type = Nullable<Bool>)]
+    shows_private: Option<bool>,
+    #[diesel(embed)]
+    user: Option<UserRow>,
+}
+
+fn read_page(rows: Vec<PageRow>) -> Result<Page<SeenUser>, UserError> {
+    let total = rows.first().map_or(0, |row| row.total);
+    let shown = |row: PageRow| Some((row.shows_private?, row.user?));
+    let items = rows.into_iter().filter_map(shown).map(|(shows_private, row)| {
+        let user = User::try_from(row)?;
+        Ok(SeenUser { user, shows_private })
+    });
+    Ok(Page { items: items.collect::<Result<_, UserError>>()?, total })
+}
+
+impl PgUsers {
+    async fn rows(
+        &self,
+        list: impl FnOnce(&mut PgConnection) -> Result<Vec<PageRow>, PgError<UserError>> + Send + 'static,
+    ) -> Result<Vec<PageRow>, UserError> {
+        self.pg.read(list).await.map_err(PgError::into_storage)
+    }
+}
+
+fn bind_search(sql: String, words: &SearchWords, page: PageRequest) -> Statement {
+    statement(sql)
+        .bind::<Text, _>(words.as_str().to_owned())
+        .bind::<BigInt, _>(page.limit)
+        .bind::<BigInt, _>(page.offset)
+}
+
+#[async_trait]
+impl UserQueries for PgUsers {
+    async fn find_account(&self, id: UserId) -> Result<Option<Account>, UserError> {
+        let found = self.pg.read(move |connection| {
+            let row = statement(ACCOUNT).bind::<SqlUuid, _>(id.uuid()).get_result::<AccountRow>(connection);
+            row.optional()?.map(AccountRow::read).transpose().map_err(PgError::Refused)
+        });
+        let account = found.await.map_err(PgError::into_storage)?;
+        Ok(account.filter(|account| account.user.deleted_at.is_none()))
+    }
+
+    async fn list_all(&self, page: PageRequest) -> Result<Page<User>, UserError> {
+        let rows = self.rows(move |connection| {
+            let list = statement(ALL).bind::<BigInt, _>(page.limit).bind::<BigInt, _>(page.offset);
+            Ok(list.load(connection)?)
+        });
+        Ok(read_page(rows.await?)?.map(|seen| seen.user))
+    }
+
+    async fn list_visible(
+        &self,
+        places: VisiblePlaces,
+        page: PageRequest,
+    ) -> Result<Page<SeenUser>, UserError> {
+        let organizations: Vec<Uuid> = places.organizations.into_iter().map(OrgId::uuid).collect();
+        let teams: Vec<Uuid> = places.teams.into_iter().map(TeamId::uuid).collect();
+        let rows = self.rows(move |connection| {
+            let list = statement(VISIBLE)
+                .bind::<SqlUuid, _>(places.own.uuid())
+                .bind::<Array<SqlUuid>, _>(organizations)
+                .bind::<Array<SqlUuid>, _>(teams)
+                .bind::<BigInt, _>(page.limit)
+                .bind::<BigInt, _>(page.offset);
+            Ok(list.load(connection)?)
+        });
+        read_page(rows.await?)
+    }
+
+    async fn search_all(
+        &self,
+        words: SearchWords,
+        sort: Sort<NameKey>,
+        page: PageRequest,
+    ) -> Result<Page<User>, UserError> {
+        let rows = self.rows(move |connection| {
+            let sql = search_sql("''", HITS_ANYWHERE, &sort);
+            Ok(bind_search(sql, &words, page).load(connection)?)
+        });
+        Ok(read_page(rows.await?)?.map(|seen| seen.user))
+    }
+
+    async fn search_organization(
+        &self,
+        organization: OrgId,
+        words: SearchWords,
+        sort: Sort<NameKey>,
+        page: PageRequest,
+    ) -> Result<Option<Page<User>>, UserError> {
+        let rows = self.rows(move |connection| {
+            let sql = search_sql("o.id::text", HITS_IN_ORGANIZATION, &sort);
+            let sql = format!(
+                "SELECT found.* FROM organizations o CROSS JOIN LATERAL ({sql}) found WHERE o.id = {{}} {}",
+                order_by(&sort, "found")
+            );
+            let found = bind_search(sql, &words, page).bind::<SqlUuid, _>(organization.uuid());
+            Ok(found.load(connection)?)
+        });
+        let rows = rows.await?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(read_page(rows)?.map(|seen| seen.user)))
+    }
+}

@@ -119,24 +119,30 @@ const DETAILS: &str = concat!(
      WHERE i.id = {}"
 );
 
-/// What an organization's list lets pass: time makes a pending invitation an expired one.
-macro_rules! passes {
-    () => {
-        "i.organization_id = o.id AND ({}::uuid IS NULL OR i.membership_id = {}) AND ({}::text IS NULL OR {} = \
-         CASE WHEN i.status = 'pending' AND i.expires_at <= {} THEN 'expired' ELSE i.status END)"
+/// Only the conditions that are asked for stand in the statement: one for all cases would get one plan for all cases.
+fn list_sql(filter: &InvitationFilter) -> String {
+    // Time makes a pending invitation an expired one.
+    let status = match filter.status {
+        None => "",
+        Some(InvitationStatus::Pending) => " AND i.status = 'pending' AND i.expires_at > {}",
+        Some(InvitationStatus::Expired) => {
+            " AND (i.status = 'expired' OR i.status = 'pending' AND i.expires_at <= {})"
+        }
+        Some(InvitationStatus::Accepted) => " AND i.status = 'accepted'",
+        Some(InvitationStatus::Revoked) => " AND i.status = 'revoked'",
     };
+    let membership = filter.membership.map_or("", |_| " AND i.membership_id = {}");
+    let passes = format!("i.organization_id = o.id{status}{membership}");
+    format!(
+        "SELECT counted.total, page.* FROM organizations o \
+         CROSS JOIN LATERAL (SELECT count(*) AS total FROM invitations i WHERE {passes}) counted \
+         LEFT JOIN LATERAL (SELECT {} FROM (SELECT * FROM invitations i WHERE {passes} \
+            ORDER BY i.created_at DESC, i.id DESC LIMIT {{}} OFFSET {{}}) i \
+            JOIN memberships m ON m.id = i.membership_id) page \
+         ON true WHERE o.id = {{}} ORDER BY page.created_at DESC, page.id DESC",
+        details_columns!()
+    )
 }
-
-const OF_ORGANIZATION: &str = concat!(
-    "SELECT (SELECT count(*) FROM invitations i WHERE ",
-    passes!(),
-    ") AS total, page.* FROM organizations o LEFT JOIN LATERAL (SELECT ",
-    details_columns!(),
-    " FROM (SELECT * FROM invitations i WHERE ",
-    passes!(),
-    " ORDER BY i.created_at DESC, i.id DESC LIMIT {} OFFSET {}) i JOIN memberships m ON m.id = i.membership_id) page \
-     ON true WHERE o.id = {} ORDER BY page.created_at DESC, page.id DESC"
-);
 
 #[derive(QueryableByName)]
 struct DetailsRow {
@@ -267,17 +273,15 @@ impl InvitationRepository for PgMemberships {
         page: PageRequest,
     ) -> Result<Option<Page<InvitationDetails>>, MembershipError> {
         let rows = self.pg.read(move |connection| {
-            let membership = filter.membership.map(MembershipId::uuid);
-            let status = filter.status.map(InvitationStatus::as_str);
-            let mut list = statement(OF_ORGANIZATION);
+            let mut list = statement(list_sql(&filter));
             // Once for the total and once for the page.
             for _ in 0..2 {
-                list = list
-                    .bind::<Nullable<SqlUuid>, _>(membership)
-                    .bind::<Nullable<SqlUuid>, _>(membership)
-                    .bind::<Nullable<Text>, _>(status)
-                    .bind::<Nullable<Text>, _>(status)
-                    .bind::<Timestamptz, _>(now);
+                if matches!(filter.status, Some(InvitationStatus::Pending | InvitationStatus::Expired)) {
+                    list = list.bind::<Timestamptz, _>(now);
+                }
+                if let Some(membership) = filter.membership {
+                    list = list.bind::<SqlUuid, _>(membership.uuid());
+                }
             }
             let list = list
                 .bind::<BigInt, _>(page.limit)

@@ -13,10 +13,10 @@ use crate::sql::{order_by, statement};
 
 /// One row for each member of the page, or one row of nulls; each with total and organization. No row: no such live team.
 const OF_TEAM: &str = concat!(
-    "SELECT t.organization_id AS team_organization_id, \
-     (SELECT count(*) FROM team_memberships x JOIN memberships m ON m.id = x.membership_id \
-        WHERE x.team_id = t.id AND m.status = {}) AS total, true AS on_team, page.* \
-     FROM teams t LEFT JOIN LATERAL (SELECT ",
+    "SELECT t.organization_id AS team_organization_id, counted.total, true AS on_team, page.* \
+     FROM teams t CROSS JOIN LATERAL (SELECT count(*) AS total FROM team_memberships x \
+        JOIN memberships m ON m.id = x.membership_id WHERE x.team_id = t.id AND m.status = {}) counted \
+     LEFT JOIN LATERAL (SELECT ",
     view_columns!(),
     " FROM (SELECT m.* FROM team_memberships x JOIN memberships m ON m.id = x.membership_id \
         WHERE x.team_id = t.id AND m.status = {} \

@@ -40,22 +40,25 @@ macro_rules! team_columns {
 
 const TEAM: &str = concat!("SELECT ", team_columns!(), " FROM teams t WHERE t.id = {}");
 
-/// One row for each team of the page, or one row of nulls; each with the total. No row: no such organization.
+/// One row for each team of the page, or one row of nulls; each with the total. No row: no such organization. Only the teams
+/// of the page are counted through, so they are picked first.
 const TEAMS_OF_ORGANIZATION: &str = concat!(
-    "SELECT (SELECT count(*) FROM teams WHERE organization_id = o.id AND deleted_at IS NULL) AS total, page.* \
-     FROM organizations o LEFT JOIN LATERAL (SELECT ",
+    "SELECT counted.total, page.* FROM organizations o CROSS JOIN LATERAL ( \
+        SELECT count(*) AS total FROM teams WHERE organization_id = o.id AND deleted_at IS NULL) counted \
+     LEFT JOIN LATERAL (SELECT ",
     team_columns!(),
-    " FROM teams t WHERE t.organization_id = o.id AND t.deleted_at IS NULL \
-      ORDER BY lower(t.name), t.id LIMIT {} OFFSET {}) page ON true WHERE o.id = {} ORDER BY lower(page.name), page.id"
+    " FROM (SELECT * FROM teams t WHERE t.organization_id = o.id AND t.deleted_at IS NULL \
+        ORDER BY lower(t.name), t.id LIMIT {} OFFSET {}) t) page ON true WHERE o.id = {} \
+      ORDER BY lower(page.name), page.id"
 );
 
 /// One row for each team of the page, or one row of nulls; each with total and whose membership it is. No row: no such
 /// membership.
 const TEAMS_OF_MEMBERSHIP: &str = concat!(
-    "SELECT (SELECT count(*) FROM team_memberships x JOIN teams t ON t.id = x.team_id \
-        WHERE x.membership_id = m.id AND t.deleted_at IS NULL) AS total, \
-     m.organization_id AS owner_organization_id, m.user_id AS owner_user_id, page.* \
-     FROM memberships m LEFT JOIN LATERAL (SELECT ",
+    "SELECT counted.total, m.organization_id AS owner_organization_id, m.user_id AS owner_user_id, page.* \
+     FROM memberships m CROSS JOIN LATERAL (SELECT count(*) AS total FROM team_memberships x \
+        JOIN teams t ON t.id = x.team_id WHERE x.membership_id = m.id AND t.deleted_at IS NULL) counted \
+     LEFT JOIN LATERAL (SELECT ",
     team_columns!(),
     " FROM team_memberships x JOIN teams t ON t.id = x.team_id WHERE x.membership_id = m.id AND t.deleted_at IS NULL \
       ORDER BY lower(t.name), t.id LIMIT {} OFFSET {}) page ON true WHERE m.id = {} ORDER BY lower(page.name), page.id"
@@ -84,8 +87,9 @@ const ADMIN: &str = concat!(
 
 /// One row for each admin of the page, or one row of nulls; each with total and organization. No row: no such live team.
 const ADMINS: &str = concat!(
-    "SELECT (SELECT count(*) FROM team_admins WHERE team_id = t.id) AS total, t.organization_id, page.* \
-     FROM teams t LEFT JOIN LATERAL (SELECT ",
+    "SELECT counted.total, t.organization_id, page.* FROM teams t \
+     CROSS JOIN LATERAL (SELECT count(*) AS total FROM team_admins WHERE team_id = t.id) counted \
+     LEFT JOIN LATERAL (SELECT ",
     admin_columns!(),
     " FROM team_admins ta JOIN memberships m ON m.id = ta.membership_id WHERE ta.team_id = t.id \
       ORDER BY lower(m.last_name), lower(m.first_name), m.id LIMIT {} OFFSET {}) page ON true \

@@ -344,6 +344,7 @@ impl MembershipResponse {
 
 /// A member of a team, as the other members see them.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)] // tells it from a whole membership
 #[schema(as = TeamMate)]
 pub(crate) struct TeamMateResponse {
     id: Uuid,

@@ -13,8 +13,8 @@ use domain_memberships::{
 };
 
 use crate::common::{
-    ALL, Lock, Ports, a_membership, an_audit, at, audit_json, code, count, everything, name, next_id, page,
-    until_waiting,
+    ALL, Lock, Ports, a_membership, an_audit, at, audit_json, code, count, everything, in_order, name,
+    next_id, page,
 };
 
 /// What the invitation of a person on the roster of North is, before anything happens to it.
@@ -231,6 +231,8 @@ async fn those_made_at_one_time_are_in_the_order_of_ids_and_on_one_page_each() {
         all.push(given_invited(&ports, staff, organization, text, at(20)).await);
     }
     all.sort_by_key(|details| std::cmp::Reverse(details.invitation.id.uuid()));
+    let whole = list(&ports, organization, InvitationFilter::default(), ALL).await;
+    assert_eq!(whole, Page { items: all.clone(), total: 3 });
     for (offset, expected) in (0..).zip(&all) {
         let part = list(&ports, organization, InvitationFilter::default(), page(offset, 1)).await;
         assert_eq!(part, Page { items: vec![expected.clone()], total: 3 });
@@ -390,27 +392,16 @@ async fn of_resending_and_accepting_at_once_the_second_sees_what_the_first_did()
         let accept = async move { accepting.memberships.accept(&code("AAAA22"), user.id, at(30)).await };
         let edit = resent(audit_of(staff, &stored), at(9000));
         let resend = async move { resending.invitations.update(id, edit).await };
-        let (accepted, resent) = if accepts_first {
-            let accepted = tokio::spawn(accept);
-            until_waiting(&db, 1).await;
-            (accepted, tokio::spawn(resend))
-        } else {
-            let resent = tokio::spawn(resend);
-            until_waiting(&db, 1).await;
-            (tokio::spawn(accept), resent)
-        };
-        until_waiting(&db, 2).await;
-        lock.release();
-        let (accepted, resent) = (accepted.await.expect("no panic"), resent.await.expect("no panic"));
+        let (accepted, answer) = in_order(&db, lock, accepts_first, accept, resend).await;
         assert_eq!(accepted.expect("works either way").membership.user, Some(user.id));
         let end = found(&ports, id).await.invitation;
         assert_eq!(end.status, InvitationStatus::Accepted);
         if accepts_first {
             let ended = MembershipError::InvitationEnded(InvitationStatus::Accepted);
-            assert_eq!(resent.expect_err("it has ended").to_string(), ended.to_string());
+            assert_eq!(answer.expect_err("it has ended").to_string(), ended.to_string());
             assert_eq!(end.expires_at, stored.invitation.expires_at);
         } else {
-            assert_eq!(resent.expect("it was pending").invitation.expires_at, at(9000));
+            assert_eq!(answer.expect("it was pending").invitation.expires_at, at(9000));
             assert_eq!(end.expires_at, at(9000));
         }
     }

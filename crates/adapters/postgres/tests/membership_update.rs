@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 
 use crate::common::{
     Lock, Ports, a_membership, a_session, all_at_once, an_audit, at, audit_json, code, count, departure,
-    edited, everything, fields_of, membership_audit, name, next_id, own, until_waiting,
+    edited, everything, fields_of, in_order, membership_audit, name, next_id, own, until_waiting,
 };
 
 /// Changes every field that the roster has, and nothing else.
@@ -583,28 +583,6 @@ async fn of_an_admin_who_is_dismissed_and_one_who_deletes_the_account_at_once_on
     }
 }
 
-/// Starts one after the other while the lock is held, the first one first if `is_in_order`, and lets them go.
-async fn in_order<A: Send + 'static, B: Send + 'static>(
-    db: &TestDatabase,
-    lock: Lock,
-    is_in_order: bool,
-    first: impl Future<Output = A> + Send + 'static,
-    second: impl Future<Output = B> + Send + 'static,
-) -> (A, B) {
-    let (first, second) = if is_in_order {
-        let first = tokio::spawn(first);
-        until_waiting(db, 1).await;
-        (first, tokio::spawn(second))
-    } else {
-        let second = tokio::spawn(second);
-        until_waiting(db, 1).await;
-        (tokio::spawn(first), second)
-    };
-    until_waiting(db, 2).await;
-    lock.release();
-    (first.await.expect("no panic"), second.await.expect("no panic"))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_let_go_by_two_organizations_at_once_is_signed_out() {
     let db = TestDatabase::create();
@@ -614,7 +592,8 @@ async fn who_is_let_go_by_two_organizations_at_once_is_signed_out() {
     let (in_south, of_south) = given_pending(&ports, staff, south, "BBBB22").await;
     let (user, _) = ports.given_member("forklift-fan", Some("AAAA22")).await;
     ports.memberships.accept(&code("BBBB22"), user.id, at(30)).await.expect("the code is good");
-    let lock = all_memberships(&db);
+    // Neither can end before both have done all but the audit row.
+    let lock = Lock::take(&db, "LOCK TABLE audit_log IN EXCLUSIVE MODE");
     let (first, second) = (ports.clone(), ports.clone());
     let (first, second) = in_order(
         &db,

@@ -121,8 +121,8 @@ async fn the_person_and_the_active_members_of_the_places_are_seen_each_once() {
     ports.given_membership(pending).await;
 
     assert_eq!(visible(&ports, own.id, &[], &[]).await, seen(&[(&own, true)]));
-    let of_team = [(&on_team, false), (&own, true), (&on_both, false)];
-    assert_eq!(visible(&ports, own.id, &[], &[team]).await, seen(&of_team));
+    let seen_on_day = [(&on_team, false), (&own, true), (&on_both, false)];
+    assert_eq!(visible(&ports, own.id, &[], &[team]).await, seen(&seen_on_day));
     let of_teams = [(&on_team, false), (&own, true), (&on_both, false), (&on_other, false)];
     assert_eq!(visible(&ports, own.id, &[], &[team, other_team]).await, seen(&of_teams));
     let of_north = [(&on_team, true), (&own, true), (&on_both, true), (&on_other, true)];
@@ -138,7 +138,7 @@ async fn the_person_and_the_active_members_of_the_places_are_seen_each_once() {
         assert_eq!(part, Page { total: 4, ..seen(items) });
     }
     ports.given_departure(staff, of_own, at(51)).await;
-    assert_eq!(visible(&ports, own.id, &[], &[team]).await, seen(&of_team), "the person is always there");
+    assert_eq!(visible(&ports, own.id, &[], &[team]).await, seen(&seen_on_day), "the person is always there");
 }
 
 #[tokio::test]

@@ -569,3 +569,25 @@ pub(crate) async fn until_waiting(db: &TestDatabase, number: usize) {
     };
     tokio::time::timeout(Duration::from_secs(8), all_wait).await.expect("they wait for what is locked");
 }
+
+/// Starts one after the other while the lock is held, the first one first if `is_in_order`, and lets them go.
+pub(crate) async fn in_order<A: Send + 'static, B: Send + 'static>(
+    db: &TestDatabase,
+    lock: Lock,
+    is_in_order: bool,
+    first: impl Future<Output = A> + Send + 'static,
+    second: impl Future<Output = B> + Send + 'static,
+) -> (A, B) {
+    let (first, second) = if is_in_order {
+        let first = tokio::spawn(first);
+        until_waiting(db, 1).await;
+        (first, tokio::spawn(second))
+    } else {
+        let second = tokio::spawn(second);
+        until_waiting(db, 1).await;
+        (tokio::spawn(first), second)
+    };
+    until_waiting(db, 2).await;
+    lock.release();
+    (first.await.expect("no panic"), second.await.expect("no panic"))
+}

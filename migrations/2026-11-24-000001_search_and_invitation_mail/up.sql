@@ -17,9 +17,10 @@ CREATE FUNCTION name_keys(scope text, names text) RETURNS tsvector LANGUAGE sql 
     ))
 $$;
 
--- Finds those who have, for each word typed, a word that begins so. Null, which finds nobody, when no word was typed.
+-- Finds those who have, for each word typed, a word that begins so. Null, which finds nobody, when no word was typed. One
+-- character may stand for six, and a query takes no word of more than 2,046 bytes.
 CREATE FUNCTION name_query(scope text, typed text) RETURNS tsquery LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT string_agg('''' || replace(replace(scope || word, '\', '\\'), '''', '''''') || ''':*', ' & ')::tsquery
+    SELECT string_agg('''' || replace(replace(scope || left(word, 500), '\', '\\'), '''', '''''') || ''':*', ' & ')::tsquery
     FROM unnest(name_words(typed)) word
 $$;
 

@@ -255,7 +255,16 @@ fn update(connection: &mut PgConnection, id: MembershipId, edit: MembershipEdit)
     }
     diesel::update(memberships::table.find(id.uuid())).set(roster_values!(new)).execute(connection)?;
     leave_other_teams(connection, new)?;
-    link_teams(connection, new)?;
+    // Only what is new: a say taken meanwhile, or a team deleted meanwhile, does not come back.
+    let beyond = |wanted: &[TeamId], had: &[TeamId]| {
+        wanted.iter().copied().filter(|team| !had.contains(team)).collect::<Vec<_>>()
+    };
+    let joined = Membership {
+        teams: beyond(&new.teams, &old.teams),
+        administered_teams: beyond(&new.administered_teams, &old.administered_teams),
+        ..new.clone()
+    };
+    link_teams(connection, &joined)?;
     let is_new = |invitation: &&Invitation| Some(invitation.id) != before.invitation.as_ref().map(|i| i.id);
     let invitation = view.invitation.as_ref().filter(is_new);
     let has_left = new.status == MembershipStatus::Deactivated && old.status != new.status;
@@ -266,20 +275,21 @@ fn update(connection: &mut PgConnection, id: MembershipId, edit: MembershipEdit)
         insert_invitation(connection, invitation)?;
     }
     if has_left {
-        end_sessions_of_departed(connection, user)?;
+        // Not the user of the first look: somebody may have accepted the invitation since.
+        end_sessions_of_departed(connection, old.user)?;
     }
     audit::insert(connection, audit)?;
     load_view(connection, id.uuid())
 }
 
 /// Signs somebody out who belongs nowhere any more. Staff need no membership to be here.
-fn end_sessions_of_departed(connection: &mut PgConnection, user: Option<Uuid>) -> QueryResult<()> {
+fn end_sessions_of_departed(connection: &mut PgConnection, user: Option<UserId>) -> QueryResult<()> {
     let Some(user) = user else { return Ok(()) };
     statement(
         "DELETE FROM sessions s USING users u WHERE s.user_id = {} AND u.id = s.user_id AND u.staff_role IS NULL \
          AND NOT EXISTS (SELECT FROM memberships m WHERE m.user_id = u.id AND m.status = 'active')",
     )
-    .bind::<SqlUuid, _>(user)
+    .bind::<SqlUuid, _>(user.uuid())
     .execute(connection)
     .map(drop)
 }

@@ -43,7 +43,7 @@ const OF_ORGANIZATION: &str = concat!(
 /// Everybody once; private fields show when any of the reasons shows them. Only those of the page are looked at closer.
 const VISIBLE: &str = concat!(
     "WITH reasons AS ( \
-        SELECT {}::uuid AS user_id, true AS shows_private \
+        SELECT id AS user_id, true AS shows_private FROM users WHERE id = {} AND deleted_at IS NULL \
         UNION ALL SELECT m.user_id, true FROM memberships m \
             WHERE m.organization_id = ANY({}) AND m.status = 'active' AND m.status <> 'deactivated' \
         UNION ALL SELECT m.user_id, false FROM team_memberships x JOIN memberships m ON m.id = x.membership_id \

@@ -486,7 +486,9 @@ impl UserRepository for PgUsers {
     ) -> Result<Option<(Account, bool)>, UserError> {
         let updated = self.pg.write(move |connection| {
             let present = users::table.find(id.uuid()).filter(users::deleted_at.is_null());
-            let locked: Option<Uuid> = present.select(users::id).for_update().first(connection).optional()?;
+            // Two who change each other at once need each other's key for the audit row: it stays free.
+            let locked: Option<Uuid> =
+                present.select(users::id).for_no_key_update().first(connection).optional()?;
             if locked.is_none() {
                 return Ok(None);
             }

@@ -6,7 +6,7 @@ use adapter_postgres::testing::TestDatabase;
 use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::Tz;
 use domain_kernel::{AuditSubject, OrgId, TeamId, UserId};
-use domain_memberships::ports::{MembershipEdit, NewMembership, RosterSettings};
+use domain_memberships::ports::{NewMembership, RosterSettings};
 use domain_memberships::{
     Added, ExternalId, Invitation, InvitationPreview, InvitationStatus, Membership, MembershipError,
     MembershipStatus, MembershipView, UserBrief,
@@ -16,14 +16,6 @@ use domain_users::User;
 use crate::common::{
     Ports, a_membership, all_at_once, at, audit_json, code, count, everything, fields_of, name, next_id,
 };
-
-/// The ports, a staff admin and an organization.
-async fn ready(db: &TestDatabase) -> (Ports, UserId, OrgId) {
-    let ports = Ports::over(db);
-    let staff = ports.given_staff().await;
-    let organization = ports.given_organization(staff, "North").await;
-    (ports, staff, organization)
-}
 
 fn brief(user: &User) -> UserBrief {
     UserBrief {
@@ -59,7 +51,7 @@ fn taken_by(view: &MembershipView, user: &User) -> MembershipView {
 #[tokio::test]
 async fn the_settings_of_an_organization_are_found_and_of_an_unknown_one_are_none() {
     let db = TestDatabase::create();
-    let (ports, _, organization) = ready(&db).await;
+    let (ports, _, organization) = Ports::ready(&db).await;
     let expected = RosterSettings { time_zone: Tz::America__Chicago, reporting_grace_days: 14 };
     let found = ports.memberships.find_settings(organization).await;
     assert_eq!(found.expect("looked up"), Some(expected));
@@ -70,7 +62,7 @@ async fn the_settings_of_an_organization_are_found_and_of_an_unknown_one_are_non
 #[tokio::test]
 async fn a_time_zone_that_nobody_knows_is_an_error_and_not_another_zone() {
     let db = TestDatabase::create();
-    let (ports, _, organization) = ready(&db).await;
+    let (ports, _, organization) = Ports::ready(&db).await;
     db.execute("UPDATE organizations SET time_zone = 'Mars/Olympus'");
     let failed = ports.memberships.find_settings(organization).await;
     assert!(matches!(failed, Err(MembershipError::Storage(_))), "{failed:?}");
@@ -81,7 +73,7 @@ async fn a_time_zone_that_nobody_knows_is_an_error_and_not_another_zone() {
 #[tokio::test]
 async fn a_membership_is_stored_whole_with_teams_invitation_and_audit_row() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let day = ports.given_team(staff, organization, "Day shift").await;
     let night = ports.given_team(staff, organization, "Night shift").await;
     let mut new = a_membership(staff, organization, "AAAA22");
@@ -107,7 +99,7 @@ async fn a_membership_is_stored_whole_with_teams_invitation_and_audit_row() {
 #[tokio::test]
 async fn a_membership_with_nothing_optional_is_stored_whole() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     for code in ["AAAA22", "BBBB22"] {
         let mut new = a_membership(staff, organization, code);
         new.membership.external_id = None;
@@ -127,7 +119,7 @@ async fn a_membership_with_nothing_optional_is_stored_whole() {
 #[tokio::test]
 async fn a_team_named_twice_is_joined_once() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let team = ports.given_team(staff, organization, "Day shift").await;
     let mut new = a_membership(staff, organization, "AAAA22");
     new.membership.teams = vec![team, team];
@@ -139,7 +131,7 @@ async fn a_team_named_twice_is_joined_once() {
 #[tokio::test]
 async fn teams_that_are_foreign_deleted_or_unknown_are_refused_by_field_and_id_and_nothing_is_written() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let own = ports.given_team(staff, organization, "Day shift").await;
     let deleted = ports.given_team(staff, organization, "Dissolved").await;
     db.execute("UPDATE teams SET deleted_at = now() WHERE name = 'Dissolved'");
@@ -172,7 +164,7 @@ async fn teams_that_are_foreign_deleted_or_unknown_are_refused_by_field_and_id_a
 #[tokio::test]
 async fn the_external_id_of_a_pending_or_active_member_is_taken_and_nothing_is_written() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     ports.given_membership(with_external_id(a_membership(staff, organization, "AAAA22"), "E-pending")).await;
     ports.given_membership(with_external_id(a_membership(staff, organization, "BBBB22"), "E-active")).await;
     ports.given_member("forklift-fan", Some("BBBB22")).await;
@@ -191,7 +183,7 @@ async fn the_external_id_of_a_pending_or_active_member_is_taken_and_nothing_is_w
 #[tokio::test]
 async fn the_code_of_a_pending_invitation_is_taken_and_nothing_is_written() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let elsewhere = ports.given_organization(staff, "South").await;
     ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     let before = everything(&db);
@@ -207,7 +199,7 @@ async fn the_code_of_a_pending_invitation_is_taken_and_nothing_is_written() {
 #[tokio::test]
 async fn without_its_audit_row_a_membership_is_not_added() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let team = ports.given_team(staff, organization, "Day shift").await;
     let before = everything(&db);
     let mut new = a_membership(UserId::new(next_id()), organization, "AAAA22");
@@ -220,7 +212,7 @@ async fn without_its_audit_row_a_membership_is_not_added() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_several_memberships_with_one_external_id_added_at_once_exactly_one_is_made() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let adds = (0..8).map(|n| {
         let new = with_external_id(a_membership(staff, organization, &format!("AAAA2{n}")), "E-1");
         let ports = ports.clone();
@@ -238,7 +230,7 @@ async fn of_several_memberships_with_one_external_id_added_at_once_exactly_one_i
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_several_memberships_with_one_code_added_at_once_exactly_one_is_made() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let adds = (0..6).map(|_| {
         let (ports, new) = (ports.clone(), a_membership(staff, organization, "AAAA22"));
         async move { ports.memberships.add(new).await }
@@ -288,7 +280,7 @@ const DEACTIVATE: &str = "UPDATE memberships SET status = 'deactivated', deactiv
 #[tokio::test]
 async fn somebody_with_a_user_who_comes_back_is_active_at_once_with_the_new_values() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let old = with_external_id(a_membership(staff, organization, "AAAA22"), "E-1");
     let old = ports.given_membership(old).await;
     let (user, _) = ports.given_user("forklift-fan").await;
@@ -314,7 +306,7 @@ async fn somebody_with_a_user_who_comes_back_is_active_at_once_with_the_new_valu
 #[tokio::test]
 async fn somebody_without_a_user_who_comes_back_is_pending_again_with_the_new_invitation() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let old = with_external_id(a_membership(staff, organization, "AAAA22"), "E-1");
     let old = ports.given_membership(old).await.membership;
     db.execute(DEACTIVATE);
@@ -344,7 +336,7 @@ async fn somebody_without_a_user_who_comes_back_is_pending_again_with_the_new_in
 #[tokio::test]
 async fn somebody_who_deleted_the_account_and_comes_back_is_pending_again_with_the_new_invitation() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let old = with_external_id(a_membership(staff, organization, "AAAA22"), "E-1");
     let old = ports.given_membership(old).await.membership;
     let (gone, _) = ports.given_member("forklift-fan", Some("AAAA22")).await;
@@ -372,7 +364,7 @@ async fn somebody_who_deleted_the_account_and_comes_back_is_pending_again_with_t
 #[tokio::test]
 async fn somebody_who_comes_back_is_on_the_new_teams_only() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let mut teams = Vec::new();
     for name in ["Day shift", "Night shift", "Weekend"] {
         teams.push(ports.given_team(staff, organization, name).await);
@@ -405,7 +397,7 @@ async fn somebody_who_comes_back_is_on_the_new_teams_only() {
 #[tokio::test]
 async fn a_refused_return_leaves_the_old_membership_as_it_was() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     ports.given_membership(with_external_id(a_membership(staff, organization, "AAAA22"), "E-1")).await;
     db.execute(DEACTIVATE);
     ports.given_membership(a_membership(staff, organization, "BBBB22")).await;
@@ -418,7 +410,7 @@ async fn a_refused_return_leaves_the_old_membership_as_it_was() {
 #[tokio::test]
 async fn a_membership_that_ended_in_another_organization_is_not_taken_up() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let elsewhere = ports.given_organization(staff, "South").await;
     ports.given_membership(with_external_id(a_membership(staff, elsewhere, "AAAA22"), "E-1")).await;
     db.execute(DEACTIVATE);
@@ -430,7 +422,7 @@ async fn a_membership_that_ended_in_another_organization_is_not_taken_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_several_returns_of_one_person_at_once_exactly_one_is_done() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     ports.given_membership(with_external_id(a_membership(staff, organization, "AAAA22"), "E-1")).await;
     db.execute(DEACTIVATE);
     let adds = (0..6).map(|n| {
@@ -452,7 +444,7 @@ async fn of_several_returns_of_one_person_at_once_exactly_one_is_done() {
 #[tokio::test]
 async fn the_holder_of_a_code_is_shown_the_organization_and_the_own_name() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let view = ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     let expected = InvitationPreview {
         code: code("AAAA22"),
@@ -495,7 +487,7 @@ async fn given_useless_codes(
 #[tokio::test]
 async fn the_holder_of_an_unknown_used_revoked_or_expired_code_is_shown_nothing() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     for text in given_useless_codes(&db, &ports, staff, organization).await {
         let preview = ports.memberships.preview(&code(text), at(30)).await;
         assert_eq!(preview.expect("looked up"), None, "{text}");
@@ -510,7 +502,7 @@ async fn the_holder_of_an_unknown_used_revoked_or_expired_code_is_shown_nothing(
 #[tokio::test]
 async fn unknown_used_revoked_and_expired_codes_are_not_accepted_and_nothing_is_written() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let codes = given_useless_codes(&db, &ports, staff, organization).await;
     let (user, _) = ports.given_user("forklift-fan").await;
     let before = everything(&db);
@@ -524,7 +516,7 @@ async fn unknown_used_revoked_and_expired_codes_are_not_accepted_and_nothing_is_
 #[tokio::test]
 async fn a_member_accepts_no_second_membership_of_the_organization_and_the_code_stays_usable() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     ports.given_membership(a_membership(staff, organization, "BBBB22")).await;
     let (user, _) = ports.given_member("forklift-fan", Some("AAAA22")).await;
@@ -539,7 +531,7 @@ async fn a_member_accepts_no_second_membership_of_the_organization_and_the_code_
 #[tokio::test]
 async fn one_person_can_be_a_member_of_several_organizations() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let elsewhere = ports.given_organization(staff, "South").await;
     ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     let view = ports.given_membership(a_membership(staff, elsewhere, "BBBB22")).await;
@@ -552,7 +544,7 @@ async fn one_person_can_be_a_member_of_several_organizations() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_eight_people_who_accept_one_code_at_once_exactly_one_gets_the_membership() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let view = ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     let mut people = Vec::new();
     for n in 0..8 {
@@ -576,7 +568,7 @@ async fn of_eight_people_who_accept_one_code_at_once_exactly_one_gets_the_member
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_codes_of_one_organization_that_one_person_accepts_at_once_exactly_one_is_used() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     for code in ["AAAA22", "BBBB22"] {
         ports.given_membership(a_membership(staff, organization, code)).await;
     }
@@ -595,7 +587,7 @@ async fn of_two_codes_of_one_organization_that_one_person_accepts_at_once_exactl
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_sign_up_and_an_acceptance_with_one_code_exactly_one_succeeds() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let (user, _) = ports.given_user("forklift-fan").await;
     for n in 0..5 {
         let text = format!("AAAA2{n}");
@@ -622,7 +614,7 @@ async fn of_a_sign_up_and_an_acceptance_with_one_code_exactly_one_succeeds() {
 #[tokio::test]
 async fn pending_invitations_whose_time_is_over_are_stamped_and_counted() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     for (text, end) in [("BEFORE", 29), ("ATTHAT", 30), ("LATERR", 31), ("REVKED", 29), ("ACCPTD", 29)] {
         let mut new = a_membership(staff, organization, text);
         new.invitation.expires_at = at(end);
@@ -649,7 +641,7 @@ async fn pending_invitations_whose_time_is_over_are_stamped_and_counted() {
 #[tokio::test]
 async fn no_row_can_tie_a_membership_to_a_team_of_another_organization() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let elsewhere = ports.given_organization(staff, "South").await;
     let foreign = ports.given_team(staff, elsewhere, "Day shift").await;
     let member = ports.given_membership(a_membership(staff, organization, "AAAA22")).await.membership;
@@ -671,7 +663,7 @@ async fn no_row_can_tie_a_membership_to_a_team_of_another_organization() {
 #[tokio::test]
 async fn no_invitation_can_belong_to_another_organization_than_its_membership() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let elsewhere = ports.given_organization(staff, "South").await;
     let before = everything(&db);
     let mut new = a_membership(staff, organization, "AAAA22");
@@ -684,7 +676,7 @@ async fn no_invitation_can_belong_to_another_organization_than_its_membership() 
 #[tokio::test]
 async fn no_membership_can_be_active_without_a_user_or_pending_with_one() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     for change in [
         "status = 'active'".to_owned(),
@@ -716,45 +708,9 @@ async fn somebody_who_deleted_the_account_accepts_nothing_and_the_code_stays_usa
 #[tokio::test]
 async fn a_membership_is_found_as_it_was_added() {
     let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
+    let (ports, staff, organization) = Ports::ready(&db).await;
     let view = ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
     assert_eq!(ports.memberships.find(view.membership.id).await.expect("looked up"), Some(view));
     let unknown = domain_kernel::MembershipId::new(next_id());
     assert_eq!(ports.memberships.find(unknown).await.expect("looked up"), None);
-}
-
-#[tokio::test]
-async fn a_change_of_role_is_stored_with_its_audit_row_and_the_last_admin_stays() {
-    let db = TestDatabase::create();
-    let (ports, staff, organization) = ready(&db).await;
-    ports.given_org_admin(staff, organization, "first-admin", "AAAA22").await;
-    let view = ports.given_membership(a_membership(staff, organization, "BBBB33")).await;
-    let id = view.membership.id;
-    let audit = a_membership(staff, organization, "CCCC44").audit;
-    let audited = audit.clone();
-    let promote: MembershipEdit = Box::new(move |view| {
-        view.membership.org_admin = true;
-        view.membership.updated_at = at(50);
-        Ok(Some(audit))
-    });
-    let promoted = ports.memberships.update(id, promote).await.expect("changes");
-    assert!(promoted.membership.org_admin && promoted.membership.updated_at == at(50));
-    assert_eq!(ports.memberships.find(id).await.expect("looked up"), Some(promoted));
-    assert_eq!(ports.audit_rows().await.last(), Some(&audit_json(&audited)));
-
-    let first = ports.json("SELECT to_jsonb(id) AS value FROM memberships WHERE status = 'active'").await;
-    let first: domain_kernel::MembershipId = first[0].as_str().expect("an id").parse().expect("an id");
-    let before = everything(&db);
-    let audit = a_membership(staff, organization, "DDDD55").audit;
-    let demote: MembershipEdit = Box::new(move |view| {
-        view.membership.org_admin = false;
-        Ok(Some(audit))
-    });
-    let refused =
-        ports.memberships.update(first, demote).await.expect_err("the other one has not joined yet");
-    assert!(matches!(refused, MembershipError::LastOrgAdmin), "{refused:?}");
-    let unknown =
-        ports.memberships.update(domain_kernel::MembershipId::new(next_id()), Box::new(|_| Ok(None)));
-    assert!(matches!(unknown.await, Err(MembershipError::Refused(_))));
-    assert_eq!(everything(&db), before);
 }

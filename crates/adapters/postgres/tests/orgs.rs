@@ -3,12 +3,14 @@
 mod common;
 
 use adapter_postgres::testing::TestDatabase;
-use domain_kernel::{AuditEntry, AuditSubject, UserId};
-use domain_orgs::{Cadence, Folder, OrgError, Organization};
+use domain_kernel::{AuditEntry, AuditSubject, OrgId, Page, Refusal, UserId};
+use domain_orgs::ports::OrganizationEdit;
+use domain_orgs::{Cadence, Folder, OrgError, OrgName, Organization, SamlInfo};
 use serde_json::json;
 
 use crate::common::{
-    Ports, an_audit, an_organization, at, audit_json, everything, fields_of, next_id, team_audit,
+    ALL, Ports, a_membership, a_team, all_at_once, an_audit, an_organization, at, audit_json, everything,
+    fields_of, next_id, page, team_audit,
 };
 
 fn audit_of(actor: UserId, organization: &Organization) -> AuditEntry {
@@ -142,5 +144,149 @@ async fn no_folder_lies_within_another_organizations() {
         let audit = audit_of(staff, &organization);
         let inserted = ports.organizations.insert(organization, audit).await;
         assert_eq!(inserted.is_ok(), is_free, "{folder}: {inserted:?}");
+    }
+}
+
+// --- update ------------------------------------------------------------------------------------------------------
+
+/// The change that sets or takes away the identity provider.
+fn with_provider(saml_info: Option<&str>, audit: AuditEntry) -> OrganizationEdit {
+    let saml_info = saml_info.map(|document| SamlInfo::parse(document).expect("a document"));
+    Box::new(move |organization| {
+        organization.saml_info = saml_info;
+        organization.updated_at = at(50);
+        Ok(Some(audit))
+    })
+}
+
+#[tokio::test]
+async fn the_identity_provider_is_saved_with_the_audit_row() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let staff = ports.given_staff().await;
+    let stored = an_organization("North");
+    ports.organizations.insert(stored.clone(), audit_of(staff, &stored)).await.expect("it is new");
+    let other = an_organization("South");
+    ports.organizations.insert(other.clone(), audit_of(staff, &other)).await.expect("it is new");
+    ports.given_team(staff, stored.id, "Night shift").await;
+    ports.given_membership(a_membership(staff, stored.id, "AAAA22")).await;
+    let counted = Organization { teams_count: 1, memberships_count: 1, ..stored };
+    for saml_info in [Some("<Other/>"), None] {
+        let audit = audit_of(staff, &counted);
+        let edit = with_provider(saml_info, audit.clone());
+        let updated = ports.organizations.update(counted.id, edit).await.expect("changes");
+        let saml_info = saml_info.map(|document| SamlInfo::parse(document).expect("a document"));
+        let expected = Organization { saml_info, updated_at: at(50), ..counted.clone() };
+        assert_eq!(updated, expected);
+        let read = ports.organizations.list_by_ids(vec![counted.id], ALL).await.expect("a read");
+        assert_eq!(read.items, [expected]);
+        assert_eq!(ports.audit_rows().await.last(), Some(&audit_json(&audit)));
+    }
+    let read = ports.organizations.list_by_ids(vec![other.id], ALL).await.expect("a read");
+    assert_eq!(read.items, [other], "others stay as they are");
+}
+
+#[tokio::test]
+async fn the_edit_sees_the_stored_organization_with_its_counts() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let staff = ports.given_staff().await;
+    let stored = an_organization("North");
+    ports.organizations.insert(stored.clone(), audit_of(staff, &stored)).await.expect("it is new");
+    ports.given_team(staff, stored.id, "Night shift").await;
+    let stored = Organization { teams_count: 1, ..stored };
+    let (id, seen) = (stored.id, stored.clone());
+    let before = everything(&db);
+    let edit: OrganizationEdit = Box::new(move |organization| {
+        assert_eq!(*organization, seen);
+        Ok(None)
+    });
+    assert_eq!(ports.organizations.update(id, edit).await.expect("answers"), stored);
+    assert_eq!(everything(&db), before, "nothing changed, nothing is written");
+}
+
+#[tokio::test]
+async fn a_refused_change_of_an_organization_writes_nothing() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let staff = ports.given_staff().await;
+    let stored = an_organization("North");
+    ports.organizations.insert(stored.clone(), audit_of(staff, &stored)).await.expect("it is new");
+    let before = everything(&db);
+    let unknown: OrganizationEdit = Box::new(|_| panic!("there is nothing to edit"));
+    let refused = ports.organizations.update(OrgId::new(next_id()), unknown).await;
+    assert!(matches!(refused, Err(OrgError::Refused(Refusal::NotFound))), "{refused:?}");
+    let says_no: OrganizationEdit = Box::new(|organization| {
+        organization.saml_info = None;
+        Err(Refusal::Forbidden.into())
+    });
+    let refused = ports.organizations.update(stored.id, says_no).await;
+    assert!(matches!(refused, Err(OrgError::Refused(Refusal::Forbidden))), "{refused:?}");
+    let no_actor = with_provider(None, audit_of(UserId::new(next_id()), &stored));
+    let failed = ports.organizations.update(stored.id, no_actor).await;
+    assert!(matches!(failed, Err(OrgError::Storage(_))), "no audit row, no change: {failed:?}");
+    assert_eq!(everything(&db), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_one_organization_at_once_lose_nothing() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let staff = ports.given_staff().await;
+    let stored = an_organization("North");
+    ports.organizations.insert(stored.clone(), audit_of(staff, &stored)).await.expect("it is new");
+    let updates = (0..6).map(|n| {
+        let (ports, id, audit) = (ports.clone(), stored.id, audit_of(staff, &stored));
+        let edit: OrganizationEdit = Box::new(move |organization| {
+            let document = organization.saml_info.as_ref().map_or("", SamlInfo::as_str);
+            organization.saml_info = SamlInfo::parse(&format!("{document}{n}")).ok();
+            Ok(Some(audit))
+        });
+        async move { ports.organizations.update(id, edit).await.expect("changes") }
+    });
+    all_at_once(updates).await;
+    let read = ports.organizations.list_by_ids(vec![stored.id], ALL).await.expect("a read");
+    let document = read.items[0].saml_info.clone().expect("there is one");
+    let mut digits: Vec<char> = document.as_str().trim_start_matches("<EntityDescriptor/>").chars().collect();
+    digits.sort_unstable();
+    assert_eq!(digits.iter().collect::<String>(), "012345", "{}", document.as_str());
+}
+
+// --- list_by_ids -------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn the_organizations_that_exist_are_listed_by_name_with_their_counts() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let staff = ports.given_staff().await;
+    let mut all = Vec::new();
+    for (folder, text) in
+        [("one", "bravo"), ("two", "Alpha"), ("three", "BRAVO"), ("four", "charlie"), ("five", "zulu")]
+    {
+        let named = Organization { name: OrgName::parse(text).expect("a name"), ..an_organization(folder) };
+        ports.organizations.insert(named.clone(), audit_of(staff, &named)).await.expect("it is new");
+        all.push(named);
+    }
+    let bravo = all[0].id;
+    ports.given_team(staff, bravo, "Night shift").await;
+    let deleted = domain_teams::Team { deleted_at: Some(at(9)), ..a_team(bravo, "Dissolved") };
+    ports.teams.insert(deleted.clone(), team_audit(staff, &deleted)).await.expect("it is new");
+    ports.given_named_member(staff, bravo, ["An", "Active"], "AAAA22").await;
+    ports.given_membership(a_membership(staff, bravo, "BBBB22")).await;
+    let left = ports.given_membership(a_membership(staff, bravo, "CCCC22")).await.membership.id;
+    ports.given_departure(staff, left, at(50)).await;
+    all[0] = Organization { teams_count: 1, memberships_count: 2, ..all[0].clone() };
+
+    let expected = [1, 0, 2, 3].map(|index| all[index].clone());
+    let ids: Vec<OrgId> = vec![all[3].id, all[2].id, OrgId::new(next_id()), all[0].id, all[1].id, all[0].id];
+    let listed = ports.organizations.list_by_ids(ids.clone(), ALL).await.expect("a read");
+    assert_eq!(listed, Page { items: expected.to_vec(), total: 4 });
+    for (offset, items) in [(0, &expected[..2]), (2, &expected[2..]), (9, &[])] {
+        let part = ports.organizations.list_by_ids(ids.clone(), page(offset, 2)).await.expect("a read");
+        assert_eq!(part, Page { items: items.to_vec(), total: 4 });
+    }
+    for none in [vec![], vec![OrgId::new(next_id())]] {
+        let listed = ports.organizations.list_by_ids(none, ALL).await.expect("a read");
+        assert_eq!(listed, Page { items: vec![], total: 0 });
     }
 }

@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use adapter_postgres::PgTeams;
 use adapter_postgres::testing::TestDatabase;
-use domain_kernel::{AuditEntry, DomainError, ErrorKind, OrgId, Page, PageRequest, Refusal, TeamId};
-use domain_teams::ports::{TeamEdit, TeamQueries};
+use domain_kernel::{
+    AuditEntry, DomainError, ErrorKind, MembershipId, OrgId, Page, PageRequest, Refusal, TeamId,
+};
+use domain_teams::ports::{MembershipOwner, TeamEdit, TeamQueries};
 use domain_teams::{Team, TeamError, TeamName};
 use serde_json::{Value, json};
 
 use crate::common::{
-    Ports, a_team, all_at_once, at, audit_json, count, everything, fields_of, next_id, team_audit,
+    ALL, Ports, a_membership, a_team, all_at_once, at, audit_json, count, everything, fields_of, next_id,
+    page, team_audit,
 };
 
 fn team_json(team: &Team) -> Value {
@@ -131,8 +134,6 @@ fn edit(
     Box::new(change)
 }
 
-const ALL: PageRequest = PageRequest { offset: 0, limit: 1000 };
-
 #[tokio::test]
 async fn a_team_is_found_whole_deleted_or_not() {
     let db = TestDatabase::create();
@@ -241,4 +242,58 @@ async fn of_two_teams_that_take_one_name_at_once_one_gets_it() {
             .filter_map(|outcome| outcome.as_ref().err())
             .all(|e| matches!(e, TeamError::NameTaken(_)))
     );
+}
+
+// --- list_of_membership ------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn the_live_teams_of_a_membership_are_listed_by_name_with_their_counts_and_whose_it_is() {
+    let db = TestDatabase::create();
+    let (ports, staff, organization) = Ports::ready(&db).await;
+    let mut teams = Vec::new();
+    for text in ["bravo", "Alpha", "charlie", "Dissolved", "only run"] {
+        teams.push(ports.given_team(staff, organization, text).await);
+    }
+    let mut new = a_membership(staff, organization, "AAAA22");
+    new.membership.teams = teams[..4].to_vec();
+    new.membership.administered_teams = vec![teams[0], teams[4]];
+    let id = ports.given_membership(new).await.membership.id;
+    let mut other = a_membership(staff, organization, "BBBB22");
+    other.membership.teams = vec![teams[0], teams[4]];
+    ports.given_membership(other).await;
+    ports.given_member("somebody-else", Some("BBBB22")).await;
+    db.execute("UPDATE teams SET deleted_at = now() WHERE name = 'Dissolved'");
+
+    let mut expected = Vec::new();
+    for index in [1, 0, 2] {
+        expected.push(ports.team_queries.find(teams[index]).await.expect("a read").expect("there is one"));
+    }
+    assert_eq!((expected[1].memberships_count, expected[1].admins_count), (1, 1), "of the active ones");
+    let list = |part| ports.team_queries.list_of_membership(id, part);
+    let mut owner = MembershipOwner { organization, user: None };
+    let listed = list(ALL).await.expect("a read");
+    assert_eq!(listed, Some((owner, Page { items: expected.clone(), total: 3 })));
+    for (offset, items) in [(0, &expected[..2]), (2, &expected[2..]), (9, &[])] {
+        let listed = list(page(offset, 2)).await.expect("a read");
+        assert_eq!(listed, Some((owner, Page { items: items.to_vec(), total: 3 })));
+    }
+    let (user, _) = ports.given_member("forklift-fan", Some("AAAA22")).await;
+    owner.user = Some(user.id);
+    for team in &mut expected {
+        team.memberships_count += 1;
+    }
+    let listed = list(ALL).await.expect("a read");
+    assert_eq!(listed, Some((owner, Page { items: expected, total: 3 })));
+}
+
+#[tokio::test]
+async fn a_membership_on_no_team_has_an_empty_list_and_an_unknown_one_none() {
+    let db = TestDatabase::create();
+    let (ports, staff, organization) = Ports::ready(&db).await;
+    let id = ports.given_membership(a_membership(staff, organization, "AAAA22")).await.membership.id;
+    let owner = MembershipOwner { organization, user: None };
+    let listed = ports.team_queries.list_of_membership(id, ALL).await.expect("a read");
+    assert_eq!(listed, Some((owner, Page { items: vec![], total: 0 })));
+    let unknown = MembershipId::new(next_id());
+    assert_eq!(ports.team_queries.list_of_membership(unknown, ALL).await.expect("a read"), None);
 }

@@ -2,20 +2,23 @@
 
 mod common;
 
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use adapter_postgres::testing::TestDatabase;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain_kernel::{EmailAddress, FieldErrors, OrgId, PersonName, StaffRole, UserId};
-use domain_users::ports::{PasswordGround, PasswordUpdate, StoredCredentials, UserEdit};
+use domain_kernel::{
+    AuditEntry, AuditSubject, EmailAddress, FieldErrors, OrgId, PersonName, StaffRole, UserId,
+};
+use domain_users::ports::{PasswordGround, PasswordUpdate, StoredCredentials, UserChange, UserEdit};
 use domain_users::{
     Account, FormerUid, MembershipBrief, MembershipStatus, PasswordHash, Provider, Session, User, UserError,
 };
 use serde_json::json;
 
 use crate::common::{
-    Ports, a_membership, a_registration, a_reset, a_session, a_user, all_at_once, at, brief_of, code, count,
-    everything, fields_of, hash, login, name, next_id, own, username,
+    Ports, a_membership, a_registration, a_reset, a_session, a_user, all_at_once, an_audit, at, audit_json,
+    brief_of, code, count, everything, fields_of, hash, login, name, next_id, own, username,
 };
 
 fn taken(field: &str) -> Vec<(String, &'static str)> {
@@ -460,6 +463,14 @@ async fn updated(ports: &Ports, id: UserId, edit: UserEdit, password: Option<Pas
     account
 }
 
+/// A change by somebody else, who leaves this audit row.
+fn by_other(audit: AuditEntry, change: impl FnOnce(&mut User) + Send + 'static) -> UserEdit {
+    Box::new(move |account| {
+        change(&mut account.user);
+        Ok(UserChange::ByOther(Box::new(audit)))
+    })
+}
+
 /// Changes every field that may change.
 fn change_all(user: &mut User) {
     user.username = username("new@example.org");
@@ -653,6 +664,73 @@ async fn a_user_that_somebody_else_holds_for_too_long_is_unavailable_and_unchang
         tokio::time::timeout(Duration::from_secs(20), ports.users.update(user.id, edit, None)).await;
     assert!(matches!(refused, Ok(Err(UserError::Busy))));
     assert_eq!(everything(&db), before);
+}
+
+#[tokio::test]
+async fn a_change_by_somebody_else_leaves_its_audit_row() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let staff = ports.given_staff().await;
+    let (user, session) = ports.given_user("forklift-fan").await;
+    let audit = an_audit(staff, "user.update", None, AuditSubject::User(user.id));
+    let edit = by_other(audit.clone(), change_all);
+    let account = updated(&ports, user.id, edit, None).await;
+    let mut changed = user.clone();
+    change_all(&mut changed);
+    assert_eq!(account, Account { user: changed, memberships: vec![] });
+    assert_eq!(ports.account_of(&session).await, account);
+    assert_eq!(ports.audit_rows().await, [audit_json(&audit)]);
+    let edit = own(|user| user.first_name = name("Mary"));
+    updated(&ports, user.id, edit, None).await;
+    assert_eq!(ports.audit_rows().await.len(), 1, "what people do to themselves is not audited");
+}
+
+#[tokio::test]
+async fn a_change_of_nothing_writes_nothing_and_says_so() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let (user, session) = ports.given_user("forklift-fan").await;
+    let account = ports.account_of(&session).await;
+    let before = everything(&db);
+    let password = by_session(user.id, &session, at(75));
+    let edit: UserEdit = Box::new(|_| Ok(UserChange::None));
+    let answer = ports.users.update(user.id, edit, Some(password)).await.expect("answers");
+    assert_eq!(answer, Some((account, false)));
+    assert_eq!(everything(&db), before);
+}
+
+#[tokio::test]
+async fn without_its_audit_row_a_change_by_somebody_else_does_not_happen() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let (user, _) = ports.given_user("forklift-fan").await;
+    let before = everything(&db);
+    let audit = an_audit(UserId::new(next_id()), "user.update", None, AuditSubject::User(user.id));
+    let failed = ports.users.update(user.id, by_other(audit, change_all), None).await;
+    assert!(matches!(failed, Err(UserError::Storage(_))), "{failed:?}");
+    assert_eq!(everything(&db), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_who_change_each_other_at_once_do_not_wait_for_each_other() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let (first, _) = ports.given_user("first-one").await;
+    let (second, _) = ports.given_user("second-one").await;
+    // Each is held before the other's audit row is written.
+    let meeting = Arc::new(Barrier::new(2));
+    let changes = [(first.id, second.id), (second.id, first.id)].map(|(actor, changed)| {
+        let (ports, meeting) = (ports.clone(), Arc::clone(&meeting));
+        let audit = an_audit(actor, "user.update", None, AuditSubject::User(changed));
+        let edit = by_other(audit, move |user| {
+            user.staff_role = Some(StaffRole::Admin);
+            meeting.wait();
+        });
+        async move { ports.users.update(changed, edit, None).await }
+    });
+    let results = all_at_once(changes).await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    assert_eq!((count(&db, "users WHERE staff_role = 'admin'"), count(&db, "audit_log")), (2, 2));
 }
 
 // --- update_password by a session ----------------------------------------------------------------------------------
@@ -906,6 +984,28 @@ async fn erasing_leaves_no_personal_field_and_keeps_the_rows() {
     let roster = "memberships WHERE first_name = 'Erased' AND last_name = 'Person' AND email IS NULL \
          AND external_id IS NULL AND user_id IS NOT NULL AND job_title IS NOT NULL";
     assert_eq!(count(&db, roster), 1);
+}
+
+#[tokio::test]
+async fn where_the_invitations_of_somebody_erased_were_mailed_is_forgotten_and_that_of_others_kept() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let staff = ports.given_staff().await;
+    let organization = ports.given_organization(staff, "North").await;
+    for (text, invite_code) in [("deleted-one", "AAAA22"), ("living-one", "BBBB22")] {
+        let invited = ports.given_membership(a_membership(staff, organization, invite_code)).await;
+        let to = EmailAddress::parse(&format!("{text}@example.org")).expect("an address");
+        let invitation = invited.invitation.expect("invited").id;
+        ports.invitations.note_sent(invitation, to, at(21)).await.expect("notes");
+        let (user, _) = ports.given_member(text, Some(invite_code)).await;
+        if text == "deleted-one" {
+            ports.users.delete(user.id, at(60)).await.expect("deletes");
+        }
+    }
+    let mailed = || db.rows("SELECT code, sent_to, sent_at IS NULL FROM invitations ORDER BY code");
+    assert_eq!(mailed(), ["(AAAA22,deleted-one@example.org,f)", "(BBBB22,living-one@example.org,f)"]);
+    assert_eq!(ports.users.erase_deleted(at(61), at(90)).await.expect("erases"), 1);
+    assert_eq!(mailed(), ["(AAAA22,,t)", "(BBBB22,living-one@example.org,f)"]);
 }
 
 #[tokio::test]

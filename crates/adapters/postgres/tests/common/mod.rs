@@ -12,15 +12,17 @@ use adapter_postgres::{
     Pg, PgCourses, PgError, PgMemberships, PgOrganizations, PgSettings, PgTeams, PgUsers,
 };
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Jsonb;
 use domain_courses::ports::CourseRepository;
 use domain_kernel::{
-    AuditEntry, AuditSubject, DomainError, EmailAddress, InvitationId, InviteCode, MembershipId, OrgId,
-    Origin, PasswordResetId, PersonName, SessionId, StaffRole, TeamId, UserId,
+    AuditEntry, AuditSubject, DomainError, EmailAddress, InvitationId, InviteCode, MembershipId, NameKey,
+    OrgId, Origin, PageRequest, PasswordResetId, PersonName, SearchWords, SessionId, Sort, StaffRole, TeamId,
+    UserId,
 };
 use domain_memberships::ports::{
-    InvitationRepository, MembershipQueries, MembershipRepository, NewMembership,
+    InvitationRepository, MembershipEdit, MembershipQueries, MembershipRepository, NewMembership,
 };
 use domain_memberships::{
     Added, ExternalId, Invitation, InvitationStatus, JobTitle, Membership, MembershipStatus, MembershipView,
@@ -253,6 +255,47 @@ pub(crate) fn brief_of(membership: &Membership, organization_name: &str) -> Memb
     }
 }
 
+/// The whole of any list here.
+pub(crate) const ALL: PageRequest = PageRequest { offset: 0, limit: 1000 };
+
+pub(crate) fn page(offset: i64, limit: i64) -> PageRequest {
+    PageRequest { offset, limit }
+}
+
+pub(crate) fn words(text: &str) -> SearchWords {
+    SearchWords::parse(text).expect("words")
+}
+
+/// An order as a client writes it.
+pub(crate) fn sort(text: &str) -> Sort<NameKey> {
+    Sort::parse(text, &NameKey::WORDS).expect("an order")
+}
+
+/// An audit row about a membership.
+pub(crate) fn membership_audit(actor: UserId, membership: &Membership) -> AuditEntry {
+    let subject = AuditSubject::Membership(membership.id);
+    an_audit(actor, "membership.update", Some(membership.organization), subject)
+}
+
+/// A change of a membership that leaves this audit row.
+pub(crate) fn edited(
+    audit: AuditEntry,
+    change: impl FnOnce(&mut MembershipView) + Send + 'static,
+) -> MembershipEdit {
+    Box::new(move |view| {
+        change(view);
+        Ok(Some(audit))
+    })
+}
+
+/// The change by which somebody leaves.
+pub(crate) fn departure(audit: AuditEntry, time: DateTime<Utc>) -> MembershipEdit {
+    edited(audit, move |view| {
+        view.membership.deactivate(time);
+        view.membership.updated_at = time;
+    })
+}
+
 /// Every port over one pool.
 #[derive(Clone)]
 pub(crate) struct Ports {
@@ -293,6 +336,14 @@ impl Ports {
             courses: Arc::new(PgCourses::new(pg.clone())),
             pg,
         }
+    }
+
+    /// The ports, a staff admin and the organization North.
+    pub(crate) async fn ready(db: &TestDatabase) -> (Self, UserId, OrgId) {
+        let ports = Self::over(db);
+        let staff = ports.given_staff().await;
+        let organization = ports.given_organization(staff, "North").await;
+        (ports, staff, organization)
     }
 
     /// A staff admin, who does what is audited.
@@ -337,6 +388,43 @@ impl Ports {
         match self.memberships.add(new).await.expect("the membership is new") {
             Added::Created(view) | Added::Reactivated(view) => view,
         }
+    }
+
+    /// The membership as it is stored.
+    pub(crate) async fn view(&self, id: MembershipId) -> MembershipView {
+        self.memberships.find(id).await.expect("looked up").expect("there is one")
+    }
+
+    /// Somebody with these names on the roster and on the account who took the membership.
+    pub(crate) async fn given_named_member(
+        &self,
+        actor: UserId,
+        organization: OrgId,
+        [first, last]: [&str; 2],
+        invite_code: &str,
+    ) -> (User, MembershipId) {
+        let mut new = a_membership(actor, organization, invite_code);
+        new.membership.first_name = name(first);
+        new.membership.last_name = name(last);
+        let view = self.given_membership(new).await;
+        let user =
+            User { first_name: name(first), last_name: name(last), ..a_user(&format!("person-{}", next())) };
+        let account = self.users.register(a_registration(&user, Some(invite_code))).await;
+        (account.expect("the sign-up works").user, view.membership.id)
+    }
+
+    /// Ends a membership, as an admin does.
+    pub(crate) async fn given_departure(
+        &self,
+        actor: UserId,
+        id: MembershipId,
+        time: DateTime<Utc>,
+    ) -> MembershipView {
+        let audit = membership_audit(actor, &self.view(id).await.membership);
+        self.memberships
+            .update(id, departure(audit, time))
+            .await
+            .expect("somebody else runs the organization")
     }
 
     /// A person who runs the organization.
@@ -452,4 +540,54 @@ pub(crate) async fn all_at_once<T: Send + 'static>(
         done.push(task.await.expect("no panic"));
     }
     done
+}
+
+/// A transaction of the test's own that has locked rows.
+pub(crate) struct Lock(PgConnection);
+
+impl Lock {
+    /// Takes the locks of a statement, such as `SELECT FROM memberships FOR UPDATE`.
+    pub(crate) fn take(db: &TestDatabase, sql: &str) -> Self {
+        let mut connection = PgConnection::establish(db.url()).expect("connects");
+        connection.batch_execute(&format!("BEGIN; {sql}")).expect("nobody else holds them");
+        Self(connection)
+    }
+
+    /// Lets those who wait go on.
+    pub(crate) fn release(mut self) {
+        self.0.batch_execute("COMMIT").expect("commits");
+    }
+}
+
+/// Comes back once so many transactions wait for locks of others.
+pub(crate) async fn until_waiting(db: &TestDatabase, number: usize) {
+    let waiting = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let all_wait = async {
+        while count(db, waiting) < number {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(8), all_wait).await.expect("they wait for what is locked");
+}
+
+/// Starts one after the other while the lock is held, the first one first if `is_in_order`, and lets them go.
+pub(crate) async fn in_order<A: Send + 'static, B: Send + 'static>(
+    db: &TestDatabase,
+    lock: Lock,
+    is_in_order: bool,
+    first: impl Future<Output = A> + Send + 'static,
+    second: impl Future<Output = B> + Send + 'static,
+) -> (A, B) {
+    let (first, second) = if is_in_order {
+        let first = tokio::spawn(first);
+        until_waiting(db, 1).await;
+        (first, tokio::spawn(second))
+    } else {
+        let second = tokio::spawn(second);
+        until_waiting(db, 1).await;
+        (tokio::spawn(first), second)
+    };
+    until_waiting(db, 2).await;
+    lock.release();
+    (first.await.expect("no panic"), second.await.expect("no panic"))
 }

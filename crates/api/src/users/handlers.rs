@@ -456,7 +456,7 @@ pub(crate) async fn get_user(
     params(("id" = Uuid, Path, description = "The user")),
     request_body = ChangeEmailRequest,
     responses(
-        (status = 200, description = "Whether it was changed", body = bool),
+        (status = 200, description = "Whether it was changed", body = bool, content_type = "application/json"),
         (status = 400, description = "No address, or it cannot be cleared because the person signs in with it"),
         (status = 403, description = "Somebody else of your organization, or they belong to another one, too"),
         (status = 404, description = "No such user, or not one of your organization"),
@@ -485,7 +485,7 @@ pub(crate) async fn change_email(
     params(("id" = Uuid, Path, description = "The user")),
     request_body = ChangeUsernameRequest,
     responses(
-        (status = 200, description = "Whether it was changed", body = bool),
+        (status = 200, description = "Whether it was changed", body = bool, content_type = "application/json"),
         (status = 400, description = "The name is missing, too short or of other characters"),
         (status = 403, description = "Somebody else of your organization, or they belong to another one, too"),
         (status = 404, description = "No such user, or not one of your organization"),

@@ -40,7 +40,8 @@ async fn unknown_paths_are_not_found() {
         "//docs/assets/none.js",
         "//docs/assets/..%2Findex.html",
         "/nothing",
-        "/organizations",
+        "/teams",
+        "/search",
         "/worklete_admin",
         "/worklete_admin/courses/1/2/3",
         "/%00",
@@ -69,6 +70,7 @@ async fn wrong_methods_are_told_the_right_ones() {
             .replace("{id}", "00000000-0000-4000-8000-000000000001")
             .replace("{organization_id}", "00000000-0000-4000-8000-000000000001")
             .replace("{team_id}", "00000000-0000-4000-8000-000000000001")
+            .replace("{user_id}", "00000000-0000-4000-8000-000000000001")
             .replace("{membership_id}", "00000000-0000-4000-8000-000000000001")
             .replace("{admin_id}", "00000000-0000-4000-8000-000000000001");
         assert!(!concrete.contains('{'), "no sample for {path}");

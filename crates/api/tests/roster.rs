@@ -485,6 +485,23 @@ async fn two_changes_of_one_membership_at_once_both_count() {
 }
 
 #[tokio::test]
+async fn leaving_and_joining_at_once_never_leave_somebody_in_with_a_dead_membership() {
+    let app = TestApp::start_with(&[("RATE_WRONG_INVITE_CODES_PER_ADDRESS", "1000")]).await;
+    let cast = app.cast().await;
+    for round in 0..6 {
+        let made = add(&app, &cast, json!({})).await;
+        let (id, username) = (id_of(&made), format!("racer-{round}"));
+        let (left, joined) = tokio::join!(end(&app, &cast, &id), app.sign_up(&username, code_of(&made)));
+        assert_eq!(left.status, 200, "{left:?}");
+        assert!([200, 404].contains(&joined.status), "{joined:?}");
+        assert_eq!(read(&app, &cast, &id).await["status"], "deactivated");
+        if joined.status == 200 {
+            assert!(!app.knows(&joined.person()).await, "whoever came first is out again");
+        }
+    }
+}
+
+#[tokio::test]
 async fn ending_a_membership_twice_is_ending_it_once() {
     let app = TestApp::start().await;
     let cast = app.cast().await;

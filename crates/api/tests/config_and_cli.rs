@@ -651,6 +651,43 @@ impl Told {
         codes
     }
 
+    /// Codes that are mailed, resent, replaced and listed; and one whose mail cannot be written.
+    async fn invitations(&mut self, staff: &Session) {
+        let read = async |request: RequestBuilder| -> Value {
+            let answer = signed(request, staff).send().await.expect("an answer");
+            assert!(answer.status().is_success(), "{answer:?}");
+            answer.json().await.expect("JSON")
+        };
+        let made = read(self.post("/worklete_admin/organizations").json(&json!({ "name": "Yard" }))).await;
+        let place = format!("/organizations/{}", made["id"].as_str().expect("an id"));
+        let body = json!({ "first_name": "Demo", "last_name": "Learner", "email": "mailed@example.org" });
+        let membership = read(self.post(&format!("{place}/memberships")).json(&body)).await;
+        let mut invitation = membership["invitation"].clone();
+        let folder = self.place.folder.path().join("mail");
+        for verb in ["resend", "reissue", "resend"] {
+            self.secrets.keep(invitation["code"].as_str().expect("a code"));
+            let id = invitation["id"].as_str().expect("an id");
+            invitation = read(self.post(&format!("{place}/invitations/{id}/{verb}"))).await;
+        }
+        assert_eq!(read(self.get(&format!("{place}/invitations"))).await.as_array().map(Vec::len), Some(2));
+        // One for the membership, and one for each of the three.
+        self.until(|| std::fs::read_dir(&folder).is_ok_and(|mails| mails.count() == 4)).await;
+        std::fs::rename(&folder, folder.with_extension("kept")).expect("the folder moves");
+        std::fs::write(&folder, "in the way").expect("a file");
+        let id = invitation["id"].as_str().expect("an id");
+        read(self.post(&format!("{place}/invitations/{id}/resend"))).await;
+        self.until(|| self.server.output().contains("an invitation could not be mailed")).await;
+        std::fs::remove_file(&folder).expect("the file goes");
+    }
+
+    async fn until(&self, is_so: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !is_so() {
+            assert!(start.elapsed() < Duration::from_secs(20), "it never came: {}", self.server.output());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     fn sign_up(&self, username: &str, code: &str) -> RequestBuilder {
         self.post("/auth").json(&json!({
             "username": username, "first_name": "Demo", "last_name": "Learner", "password": "learner-password-8",
@@ -730,6 +767,7 @@ async fn secrets_never_reach_the_log() {
     let mut told = Told::start();
     let staff = told.sign_ins().await;
     let codes = told.codes(&staff).await;
+    told.invitations(&staff).await;
     let learner = told.sign_ups(&codes).await;
     told.bearers().await;
     let password = told.new_passwords(&learner).await;
@@ -744,6 +782,7 @@ async fn secrets_never_reach_the_log() {
         "PUT /api/v1/auth/password",
         "POST /api/v1/auth/sign_in",
         "GET /api/v1/invitations/{code}",
+        "POST /api/v1/organizations/{organization_id}/invitations/{id}/reissue",
         "\"status\":503",
         "\"request_id\":\"",
     ] {

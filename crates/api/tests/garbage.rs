@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{Answer, PASSWORD, Person, TestApp};
+use std::collections::BTreeMap;
+
+use common::{Answer, PASSWORD, Person, TestApp, id_of};
 use futures_util::StreamExt;
 use futures_util::stream;
 use proptest::collection::vec;
@@ -12,7 +14,7 @@ use proptest::strategy::{Union, ValueTree};
 use proptest::test_runner::TestRunner;
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, Url};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 const REQUESTS: usize = 2000;
 const AT_ONCE: usize = 16;
@@ -101,32 +103,46 @@ struct Garbage {
     signed: bool,
 }
 
-fn text() -> BoxedStrategy<String> {
-    let long = (1_usize..6000).prop_map(|length| "é".repeat(length));
-    prop_oneof![6 => select(&TEXTS[..]).prop_map(str::to_owned), 2 => any::<String>(), 1 => long].boxed()
+/// What requests are made of.
+#[derive(Debug, Clone)]
+struct Words {
+    fields: Vec<&'static str>,
+    texts: Vec<String>,
 }
 
-fn json() -> BoxedStrategy<Value> {
+impl Words {
+    fn new(fields: &[&'static str], texts: &[&str]) -> Self {
+        Self { fields: fields.to_vec(), texts: texts.iter().map(|text| (*text).to_owned()).collect() }
+    }
+}
+
+fn text(words: &Words) -> BoxedStrategy<String> {
+    let long = (1_usize..6000).prop_map(|length| "é".repeat(length));
+    prop_oneof![6 => select(words.texts.clone()), 2 => any::<String>(), 1 => long].boxed()
+}
+
+fn json(words: &Words) -> BoxedStrategy<Value> {
     let leaf = prop_oneof![
-        4 => text().prop_map(Value::String),
+        4 => text(words).prop_map(Value::String),
         1 => any::<i64>().prop_map(Value::from),
         1 => any::<f64>().prop_map(Value::from),
         1 => any::<bool>().prop_map(Value::from),
         1 => Just(Value::Null),
     ];
-    let nested = leaf.prop_recursive(3, 12, 4, |inner| {
+    let key = text(words);
+    let nested = leaf.prop_recursive(3, 12, 4, move |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Value::from),
-            vec((text(), inner), 0..4).prop_map(|members| Value::Object(members.into_iter().collect())),
+            vec((key.clone(), inner), 0..4).prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     });
-    let name = prop_oneof![9 => select(&FIELDS[..]).prop_map(str::to_owned), 1 => text()];
+    let name = prop_oneof![9 => select(words.fields.clone()).prop_map(str::to_owned), 1 => text(words)];
     let object = vec((name, nested.clone()), 0..8).prop_map(|members| Value::Object(Map::from_iter(members)));
     prop_oneof![9 => object, 1 => nested].boxed()
 }
 
-fn pairs() -> BoxedStrategy<String> {
-    let pair = (select(&FIELDS[..]), text()).prop_map(|(name, value)| {
+fn pairs(words: &Words) -> BoxedStrategy<String> {
+    let pair = (select(words.fields.clone()), text(words)).prop_map(|(name, value)| {
         let mut encoded = form_urlencoded(name);
         encoded.push('=');
         encoded.push_str(&form_urlencoded(&value));
@@ -154,17 +170,18 @@ fn form_urlencoded(text: &str) -> String {
         .collect()
 }
 
-fn multipart() -> BoxedStrategy<Vec<u8>> {
-    let part = (select(&FIELDS[..]), text(), any::<bool>()).prop_map(|(name, value, is_whole)| {
-        let end = if is_whole { "\r\n" } else { "" };
-        format!("--x\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}{end}")
-    });
+fn multipart(words: &Words) -> BoxedStrategy<Vec<u8>> {
+    let part =
+        (select(words.fields.clone()), text(words), any::<bool>()).prop_map(|(name, value, is_whole)| {
+            let end = if is_whole { "\r\n" } else { "" };
+            format!("--x\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}{end}")
+        });
     (vec(part, 0..4), select(&["--x--\r\n", "--x--", "--x", "--", ""][..]))
         .prop_map(|(parts, end)| (parts.concat() + end).into_bytes())
         .boxed()
 }
 
-fn body() -> BoxedStrategy<Vec<u8>> {
+fn body(words: &Words) -> BoxedStrategy<Vec<u8>> {
     let deep = (100_usize..20_000, select(&["[", "{\"username\":", "[{\"a\":"][..]));
     let broken: [&[u8]; 8] = [
         b"{",
@@ -177,9 +194,9 @@ fn body() -> BoxedStrategy<Vec<u8>> {
         b"\0",
     ];
     prop_oneof![
-        8 => json().prop_map(|json| json.to_string().into_bytes()),
-        3 => pairs().prop_map(String::into_bytes),
-        3 => multipart(),
+        8 => json(words).prop_map(|json| json.to_string().into_bytes()),
+        3 => pairs(words).prop_map(String::into_bytes),
+        3 => multipart(words),
         2 => select(broken.to_vec()).prop_map(<[u8]>::to_vec),
         1 => deep.prop_map(|(depth, open)| open.repeat(depth).into_bytes()),
         1 => vec(any::<u8>(), 0..300),
@@ -189,13 +206,13 @@ fn body() -> BoxedStrategy<Vec<u8>> {
     .boxed()
 }
 
-fn path() -> BoxedStrategy<(&'static str, String)> {
+fn path(words: &Words) -> BoxedStrategy<(&'static str, String)> {
     let methods =
         select(&["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "SPILL", "get"][..]);
     let suffix =
         select(&["", "/", ".json", "//", "%00", "%ff", "/..", "/%2e%2e/auth", ";x=y", "/%2f", "~"][..]);
     let segment = prop_oneof![
-        text().prop_map(|text| form_urlencoded(&text)),
+        text(words).prop_map(|text| form_urlencoded(&text)),
         select(&["%", "%f", "%ff%fe", "..", "{username}"][..]).prop_map(str::to_owned)
     ];
     Union::new_weighted(vec![
@@ -223,7 +240,7 @@ fn path() -> BoxedStrategy<(&'static str, String)> {
     .boxed()
 }
 
-fn header() -> BoxedStrategy<(&'static str, Vec<u8>)> {
+fn header(words: &Words) -> BoxedStrategy<(&'static str, Vec<u8>)> {
     let names = [
         "access-token",
         "client",
@@ -263,7 +280,7 @@ fn header() -> BoxedStrategy<(&'static str, Vec<u8>)> {
         // All that HTTP allows in a value.
         2 => vec(prop_oneof![Just(b'\t'), 0x20_u8..=0x7e, 0x80_u8..=0xff], 0..80),
         1 => "[!-~]{4000}".prop_map(String::into_bytes),
-        1 => json().prop_map(|json| format!("Bearer {}", base64(json.to_string().as_bytes())).into_bytes()),
+        1 => json(words).prop_map(|json| format!("Bearer {}", base64(json.to_string().as_bytes())).into_bytes()),
     ];
     (select(names.to_vec()), value).boxed()
 }
@@ -273,7 +290,8 @@ fn base64(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(&bytes[..bytes.len().min(4000)])
 }
 
-fn garbage() -> BoxedStrategy<Garbage> {
+/// Requests to paths; most bodies are what they say they are, so that the handlers see something.
+fn garbage(words: &Words, path: BoxedStrategy<(&'static str, String)>) -> BoxedStrategy<Garbage> {
     let content_types = [
         "application/json",
         "application/json; charset=latin-1",
@@ -287,15 +305,14 @@ fn garbage() -> BoxedStrategy<Garbage> {
         ";",
     ];
     let content_type = proptest::option::weighted(0.9, select(content_types.to_vec()));
-    // Most bodies are what they say they are, so that the handlers see something.
     let fitting = prop_oneof![
-        json().prop_map(|json| (Some("application/json"), json.to_string().into_bytes())),
-        pairs().prop_map(|pairs| (Some("application/x-www-form-urlencoded"), pairs.into_bytes())),
-        multipart().prop_map(|body| (Some("multipart/form-data; boundary=x"), body)),
+        2 => json(words).prop_map(|json| (Some("application/json"), json.to_string().into_bytes())),
+        1 => pairs(words).prop_map(|pairs| (Some("application/x-www-form-urlencoded"), pairs.into_bytes())),
+        1 => multipart(words).prop_map(|body| (Some("multipart/form-data; boundary=x"), body)),
     ];
-    let payload = prop_oneof![fitting, (content_type, body())];
-    let query = proptest::option::weighted(0.4, pairs());
-    (path(), query, payload, vec(header(), 0..4), any::<bool>())
+    let payload = prop_oneof![fitting, (content_type, body(words))];
+    let query = proptest::option::weighted(0.4, pairs(words));
+    (path, query, payload, vec(header(words), 0..4), any::<bool>())
         .prop_map(|((method, path), query, (content_type, body), headers, signed)| Garbage {
             method,
             path,
@@ -327,24 +344,15 @@ async fn send(app: &TestApp, person: &Person, garbage: &Garbage) -> Answer {
     app.send(request.body(garbage.body.clone())).await
 }
 
-#[tokio::test]
-async fn whatever_is_sent_gets_an_answer_that_is_never_our_failure() {
-    let app = TestApp::start_open(&GENEROUS).await;
-    app.newcomer("ann@example.org").await;
-    let mut people = Vec::new();
-    for n in 0..AT_ONCE {
-        people.push(app.newcomer(&format!("person-{n}")).await);
-    }
-    let (mut runner, strategy) = (TestRunner::deterministic(), garbage());
+/// Sends them all, some at once, and checks what holds for every answer. Gives how often each status came.
+async fn throw(app: &TestApp, people: &[Person], strategy: BoxedStrategy<Garbage>) -> BTreeMap<u16, usize> {
+    let mut runner = TestRunner::deterministic();
     let all: Vec<Garbage> =
         (0..REQUESTS).map(|_| strategy.new_tree(&mut runner).expect("a request").current()).collect();
     let answers = stream::iter(all.iter().enumerate())
-        .map(|(n, garbage)| {
-            let (app, person) = (&app, &people[n % AT_ONCE]);
-            async move { (garbage, send(app, person, garbage).await) }
-        })
+        .map(|(n, garbage)| async move { (garbage, send(app, &people[n % people.len()], garbage).await) })
         .buffer_unordered(AT_ONCE);
-    let mut by_status = std::collections::BTreeMap::<u16, usize>::new();
+    let mut by_status = BTreeMap::<u16, usize>::new();
     let mut answers = std::pin::pin!(answers);
     while let Some((garbage, answer)) = answers.next().await {
         assert!((200..500).contains(&answer.status), "{garbage:?}\n{answer:?}");
@@ -355,11 +363,185 @@ async fn whatever_is_sent_gets_an_answer_that_is_never_our_failure() {
             answer.error();
         }
     }
+    by_status
+}
+
+#[tokio::test]
+async fn whatever_is_sent_gets_an_answer_that_is_never_our_failure() {
+    let app = TestApp::start_open(&GENEROUS).await;
+    app.newcomer("ann@example.org").await;
+    let mut people = Vec::new();
+    for n in 0..AT_ONCE {
+        people.push(app.newcomer(&format!("person-{n}")).await);
+    }
+    let words = Words::new(&FIELDS, &TEXTS);
+    let by_status = throw(&app, &people, garbage(&words, path(&words))).await;
     // The generator still reaches the handlers, and the server is still there.
     for status in [200, 400, 401, 404, 405, 413, 415, 422] {
         assert!(by_status.contains_key(&status), "{status} in {by_status:?}");
     }
     let fresh = app.newcomer("after-it-all").await;
     assert!(app.knows(&fresh).await);
+    assert_eq!(app.call(Method::GET, "//readyz", None).await.status, 200);
+}
+
+/// The fields that any operation on people, invitations, organizations and searches knows.
+const ROSTER_FIELDS: [&str; 20] = [
+    "first_name",
+    "last_name",
+    "email",
+    "external_id",
+    "job_title",
+    "hired_on",
+    "org_admin",
+    "team_ids",
+    "administered_team_ids",
+    "status",
+    "username",
+    "saml_info",
+    "membership_id",
+    "q",
+    "sort",
+    "scope",
+    "page",
+    "size",
+    "name",
+    "",
+];
+
+/// Values that some of these fields take, beside those that no field takes.
+const ROSTER_TEXTS: [&str; 18] = [
+    "Demo",
+    "active",
+    "deactivated",
+    "pending",
+    "revoked",
+    "2026-11-02",
+    "9999-12-31",
+    "true",
+    "1",
+    "200",
+    "2147483647",
+    "9223372036854775808",
+    "organization",
+    "-last_name,first_name",
+    "o'brien & ':* | !(",
+    "\\'",
+    "E-1",
+    "ann@example.org",
+];
+
+/// The operations that an admin of an organization runs it with. `{}` is an id.
+const ROSTER_ROUTES: [(&str, &str); 25] = [
+    ("POST", "/organizations/{}/memberships"),
+    ("PATCH", "/organizations/{}/memberships/{}"),
+    ("PATCH", "/organizations/{}/memberships/{}"),
+    ("DELETE", "/organizations/{}/memberships/{}"),
+    ("GET", "/memberships/{}"),
+    ("PATCH", "/memberships/{}"),
+    ("GET", "/memberships/{}/teams"),
+    ("GET", "/teams/{}/memberships"),
+    ("GET", "/teams/{}/pending_memberships"),
+    ("GET", "/organizations/{}/invitations"),
+    ("POST", "/organizations/{}/invitations/{}/resend"),
+    ("POST", "/organizations/{}/invitations/{}/revoke"),
+    ("POST", "/organizations/{}/invitations/{}/reissue"),
+    ("GET", "/users"),
+    ("GET", "/users/{}"),
+    ("PUT", "/users/{}/email"),
+    ("PUT", "/users/{}/username"),
+    ("GET", "/organizations"),
+    ("PATCH", "/organizations/{}"),
+    ("GET", "/search/organizations/{}/users"),
+    ("GET", "/search/organizations/{}/users"),
+    ("GET", "/search/teams/{}/members"),
+    ("GET", "/search/teams/{}/members"),
+    ("GET", "/search/users"),
+    ("GET", "/organizations/{}/teams"),
+];
+
+/// What stands in the paths: mostly the id that fits, so that something is found.
+struct Ids {
+    organization: String,
+    teams: Vec<String>,
+    memberships: Vec<String>,
+    invitations: Vec<String>,
+    users: Vec<String>,
+}
+
+impl Ids {
+    /// The ids that fit behind a part of a path.
+    fn fitting(&self, before: &str) -> Vec<String> {
+        match before.trim_end_matches('/').rsplit('/').next() {
+            Some("organizations") => vec![self.organization.clone()],
+            Some("teams") => self.teams.clone(),
+            Some("memberships") => self.memberships.clone(),
+            Some("invitations") => self.invitations.clone(),
+            _ => self.users.clone(),
+        }
+    }
+
+    /// Paths of a route.
+    fn fill(&self, route: &'static str, words: &Words) -> BoxedStrategy<String> {
+        let parts: Vec<&'static str> = route.split("{}").collect();
+        let (last, others) = parts.split_last().expect("a part");
+        let mut path = Just(String::new()).boxed();
+        for part in others.iter().copied() {
+            let id = prop_oneof![
+                18 => select(self.fitting(part)),
+                1 => Just("00000000-0000-4000-8000-000000000001".to_owned()),
+                1 => text(words).prop_map(|text| form_urlencoded(&text)),
+            ];
+            path = (path, id).prop_map(move |(path, id)| format!("{path}{part}{id}")).boxed();
+        }
+        let last = *last;
+        path.prop_map(move |path| path + last).boxed()
+    }
+
+    fn paths(&self, words: &Words) -> BoxedStrategy<(&'static str, String)> {
+        let routes = ROSTER_ROUTES
+            .map(|(method, route)| (1, self.fill(route, words).prop_map(move |path| (method, path)).boxed()));
+        Union::new_weighted(routes.to_vec()).boxed()
+    }
+}
+
+#[tokio::test]
+async fn whatever_an_admin_sends_about_people_gets_an_answer_that_is_never_our_failure() {
+    let generous = [("RATE_INVITATION_MAILS_PER_MEMBERSHIP", "1000000")];
+    let app = TestApp::start_with(&[&GENEROUS[..], &generous[..]].concat()).await;
+    let cast = app.cast().await;
+    let mut people = Vec::new();
+    // As many sessions as one person may have.
+    for _ in 0..10 {
+        people.push(app.sign_in("org-admin").await);
+    }
+    let mut ids = Ids {
+        organization: cast.organization.clone(),
+        teams: vec![cast.team.clone()],
+        memberships: vec![people[0].membership()],
+        invitations: vec![],
+        users: vec![id_of(&cast.person("outsider").data)],
+    };
+    for n in 0..12 {
+        let fields = json!({ "external_id": format!("E-{n}"), "team_ids": [cast.team] });
+        let membership = app.membership(&people[0], &cast.organization, fields).await;
+        ids.memberships.push(id_of(&membership));
+        ids.invitations.push(id_of(&membership["invitation"]));
+        if n % 3 == 0 {
+            let code = membership["invite_code"].as_str().expect("a code");
+            let person = app.sign_up(&format!("member-{n}"), code).await.person();
+            ids.users.push(id_of(&person.data));
+        }
+    }
+    let mut words = Words::new(&ROSTER_FIELDS, &[&ROSTER_TEXTS[..], &TEXTS[..]].concat());
+    words.texts.extend([ids.teams.clone(), ids.memberships.clone(), ids.users.clone()].concat());
+    let by_status = throw(&app, &people, garbage(&words, ids.paths(&words))).await;
+    for status in [200, 201, 400, 401, 403, 404, 409, 413, 415] {
+        assert!(by_status.contains_key(&status), "{status} in {by_status:?}");
+    }
+    // The admin who did all that is the last one still.
+    let path = format!("/organizations/{}/memberships/{}", cast.organization, people[0].membership());
+    let refused = app.call_as(&people[0], Method::DELETE, &path, None).await;
+    refused.problem(409, "last_org_admin");
     assert_eq!(app.call(Method::GET, "//readyz", None).await.status, 200);
 }

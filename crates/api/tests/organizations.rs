@@ -1,8 +1,8 @@
-//! Opening organizations.
+//! Opening organizations, listing the own ones, and setting their identity provider.
 
 mod common;
 
-use common::{Answer, Person, TestApp, id_of, keys};
+use common::{Answer, Person, TestApp, column, expect_by_role, id_of, keys, time, with};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -157,4 +157,211 @@ async fn each_opening_leaves_an_audit_row_without_the_metadata() {
         assert_eq!(&row[column], expected, "{column}");
     }
     assert!(!row.to_string().contains("EntityDescriptor"));
+}
+
+fn path_of(organization: &str) -> String {
+    format!("/organizations/{organization}")
+}
+
+async fn own(app: &TestApp, person: &Person) -> Answer {
+    app.call_as(person, Method::GET, "/organizations", None).await
+}
+
+async fn set(app: &TestApp, person: &Person, organization: &str, body: Value) -> Answer {
+    app.call_as(person, Method::PATCH, &path_of(organization), Some(body)).await
+}
+
+#[tokio::test]
+async fn everybody_lists_the_own_organizations_with_what_the_role_shows() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let (staff, admin) = (cast.person("staff admin"), cast.person("org admin"));
+    let document = json!({ "saml_info": "<EntityDescriptor/>" });
+    let set = set(&app, staff, &cast.organization, document).await;
+    let whole = &set.json;
+    assert_eq!((set.status, whole["saml_info"].as_str()), (200, Some("<EntityDescriptor/>")), "{set:?}");
+    let for_admins = with(whole, &json!({ "s3_integrations_folder": null }));
+    let for_members = with(&for_admins, &json!({ "saml_info": null, "time_zone": null, "cadence": null }));
+    assert_eq!((&for_members["sso_enabled"], &for_members["teams_count"]), (&json!(true), &json!(1)));
+    // The pending and the active count; who has left does not.
+    app.membership(admin, &cast.organization, json!({})).await;
+    let counted = |organization: &Value| json!([with(organization, &json!({ "memberships_count": 4 }))]);
+    for (role, expected) in [
+        ("member", counted(&for_members)),
+        ("team admin", counted(&for_members)),
+        ("org admin", counted(&for_admins)),
+        ("gone", json!([])),
+        ("staff employee", json!([])),
+        ("staff admin", json!([])),
+    ] {
+        let answer = own(&app, cast.person(role)).await;
+        assert_eq!((answer.status, &answer.json), (200, &expected), "{role}");
+        assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"));
+    }
+    let elsewhere = own(&app, cast.person("outsider")).await;
+    assert_eq!(column(&elsewhere.json, "name"), ["Elsewhere"]);
+    app.call(Method::GET, "/organizations", None).await.problem(401, "not_signed_in");
+    // Staff who are members see all of the own one.
+    let made = app.membership(admin, &cast.organization, json!({})).await;
+    let path = format!("/invitations/{}/accept", made["invite_code"].as_str().expect("a code"));
+    let employee = cast.person("staff employee");
+    assert_eq!(app.call_as(employee, Method::POST, &path, None).await.status, 200);
+    let expected = json!([with(whole, &json!({ "memberships_count": 5 }))]);
+    assert_eq!(own(&app, employee).await.json, expected);
+}
+
+#[tokio::test]
+async fn the_own_organizations_come_by_name_and_in_pages() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let (staff, member) = (cast.person("staff admin"), cast.person("member"));
+    for (name, is_admin) in [("alpha", false), ("Zulu", true), ("Bravo", false)] {
+        let organization = app.organization(staff, name).await;
+        let made = app.membership(staff, &organization, json!({ "org_admin": is_admin })).await;
+        let path = format!("/invitations/{}/accept", made["invite_code"].as_str().expect("a code"));
+        assert_eq!(app.call_as(member, Method::POST, &path, None).await.status, 200);
+    }
+    let all = own(&app, member).await;
+    assert_eq!(column(&all.json, "name"), ["alpha", "Bravo", "Harbor", "Zulu"]);
+    assert_eq!(all.header("x-total-count"), Some("4"));
+    let shown: Vec<_> =
+        all.json.as_array().expect("a list").iter().map(|row| row["cadence"].is_string()).collect();
+    assert_eq!(shown, [false, false, false, true], "the role in each one counts");
+    let page = app.call_as(member, Method::GET, "/organizations?page=2&size=3", None).await;
+    assert_eq!(column(&page.json, "name"), ["Zulu"]);
+    let facts = ["x-total-count", "x-page", "x-per-page"].map(|name| page.header(name));
+    assert_eq!(facts, [Some("4"), Some("2"), Some("3")]);
+    let to =
+        |page: u8, relation: &str| format!("</api/v1/organizations?page={page}&size=3>; rel=\"{relation}\"");
+    assert_eq!(page.header("link"), Some(&*[to(1, "first"), to(1, "prev"), to(2, "last")].join(", ")));
+    let past = app.call_as(member, Method::GET, "/organizations?page=9", None).await;
+    assert_eq!((past.status, &past.json, past.header("x-total-count")), (200, &json!([]), Some("4")));
+    for (query, field) in [("page=0", "page"), ("size=0", "size"), ("page=2147483648", "page")] {
+        let answer = app.call_as(member, Method::GET, &format!("/organizations?{query}"), None).await;
+        assert_eq!(answer.fields(), &json!({ field: ["invalid"] }), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn the_identity_provider_is_set_kept_and_turned_off() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let (admin, organization) = (cast.person("org admin"), &*cast.organization);
+    let largest = format!("<a>{}</a>", "é".repeat(128 * 1024 - 4) + "x");
+    assert_eq!(largest.len(), 256 * 1024);
+    let before = own(&app, admin).await.json[0].take();
+    let mut expected = before.clone();
+    for (body, saml_info, is_changed) in [
+        (json!({ "saml_info": null }), Value::Null, false),
+        (json!({ "saml_info": "<EntityDescriptor/>" }), json!("<EntityDescriptor/>"), true),
+        (json!({ "saml_info": "<EntityDescriptor/>" }), json!("<EntityDescriptor/>"), false),
+        (json!({}), json!("<EntityDescriptor/>"), false),
+        (json!({ "name": "Ignored", "time_zone": 5 }), json!("<EntityDescriptor/>"), false),
+        (json!({ "saml_info": largest }), json!(largest), true),
+        (json!({ "saml_info": null }), Value::Null, true),
+    ] {
+        let rows = app.audit().len();
+        let answer = set(&app, admin, organization, body.clone()).await;
+        if is_changed {
+            assert!(time(&answer.json["updated_at"]) > time(&expected["updated_at"]));
+            expected["updated_at"] = answer.json["updated_at"].clone();
+        }
+        expected["sso_enabled"] = json!(!saml_info.is_null());
+        expected["saml_info"] = saml_info;
+        assert_eq!((answer.status, &answer.json), (200, &expected));
+        assert_eq!(own(&app, admin).await.json, json!([expected]));
+        assert_eq!(app.audit().len(), rows + usize::from(is_changed));
+    }
+    assert_eq!((&expected["name"], &expected["s3_integrations_folder"]), (&json!("Harbor"), &Value::Null));
+    let by_staff = set(&app, cast.person("staff admin"), organization, json!({})).await;
+    assert!(by_staff.json["s3_integrations_folder"].is_string(), "{by_staff:?}");
+}
+
+#[tokio::test]
+async fn a_document_that_is_blank_or_too_large_is_refused() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let (admin, organization) = (cast.person("org admin"), &*cast.organization);
+    let document = json!({ "saml_info": "<EntityDescriptor/>" });
+    let before = set(&app, admin, organization, document).await.json;
+    let rows = app.audit().len();
+    for (saml_info, code) in [
+        (json!(""), "blank"),
+        (json!(" \n"), "blank"),
+        (json!("x".repeat(256 * 1024 + 1)), "too_long"),
+        (json!("é".repeat(128 * 1024 + 1)), "too_long"),
+        (json!("x".repeat(1000 * 1024)), "too_long"),
+        (json!("<a>\u{0}</a>"), "invalid"),
+        (json!(5), "invalid"),
+        (json!(["<a/>"]), "invalid"),
+        (json!({ "xml": "<a/>" }), "invalid"),
+    ] {
+        let answer = set(&app, admin, organization, json!({ "saml_info": saml_info })).await;
+        assert_eq!(answer.fields(), &json!({ "saml_info": [code] }), "{code}");
+    }
+    let of_length = |length: usize| {
+        let (open, close) = ("{\"saml_info\":\"", "\"}");
+        format!("{open}{}{close}", "x".repeat(length - open.len() - close.len()))
+    };
+    for (kind, body, status, code) in [
+        ("application/json", of_length((1 << 20) + 1), 413, "body_too_large"),
+        ("application/json", of_length(1 << 20), 400, "validation_failed"),
+        ("application/json", "[]".into(), 400, "malformed_body"),
+        ("application/json", "null".into(), 400, "malformed_body"),
+        ("application/json", "{\"saml_info\":".into(), 400, "malformed_body"),
+        ("application/xml", "<EntityDescriptor/>".into(), 415, "unsupported_media_type"),
+    ] {
+        let request = admin.sign(app.request(Method::PATCH, &path_of(organization)));
+        app.send(request.header("content-type", kind).body(body)).await.problem(status, code);
+    }
+    assert_eq!(own(&app, admin).await.json, json!([before]));
+    assert_eq!(app.audit().len(), rows);
+}
+
+#[tokio::test]
+async fn each_role_may_set_the_identity_provider_as_the_table_says() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    // In the order of the cast: anonymous, outsider, gone, member, team admin, org admin, staff employee, staff admin.
+    let expected = [401, 404, 404, 403, 403, 200, 403, 200];
+    let body = || json!({ "saml_info": "<EntityDescriptor/>" });
+    let path = path_of(&cast.organization);
+    expect_by_role(&app, &cast, Method::PATCH, &path, Some(body()), expected).await;
+    let set_rows = || app.audit().iter().filter(|row| row["action"] == "organization.saml_info").count();
+    assert_eq!(set_rows(), 1, "those who may not change nothing, and the second who may finds it so");
+    for unknown in ["00000000-0000-4000-8000-000000000001", "nonsense", &cast.team] {
+        for role in ["org admin", "staff admin"] {
+            set(&app, cast.person(role), unknown, body()).await.problem(404, "not_found");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_trail_tells_that_single_sign_on_was_set_without_the_document() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let admin = cast.person("org admin");
+    for (body, before, after) in [
+        (json!({ "saml_info": "<EntityDescriptor a=\"1\"/>" }), false, true),
+        (json!({ "saml_info": "<EntityDescriptor a=\"2\"/>" }), true, true),
+        (json!({ "saml_info": null }), true, false),
+    ] {
+        let request = admin.sign(app.request(Method::PATCH, &path_of(&cast.organization)));
+        let answer = app.send(request.header("x-request-id", "audit-me-8").json(&body)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let row = app.audit().pop().expect("a row");
+        for (column, expected) in [
+            ("actor_id", admin.data["id"].clone()),
+            ("organization_id", json!(cast.organization)),
+            ("action", json!("organization.saml_info")),
+            ("subject_kind", json!("organization")),
+            ("subject_id", json!(cast.organization)),
+            ("request_id", json!("audit-me-8")),
+            ("before", json!({ "sso_enabled": before })),
+            ("after", json!({ "sso_enabled": after })),
+        ] {
+            assert_eq!(row[column], expected, "{column}");
+        }
+        assert!(!row.to_string().contains("EntityDescriptor"));
+    }
 }

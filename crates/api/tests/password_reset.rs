@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::time::Duration;
-
 use common::{Answer, PASSWORD, TestApp, keys_of};
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -20,25 +18,6 @@ async fn ask(app: &TestApp, body: Value) -> Answer {
     app.call(Method::POST, PATH, Some(body)).await
 }
 
-fn mails(app: &TestApp) -> Vec<String> {
-    let files = std::fs::read_dir(app.mail.path()).expect("the folder").flatten();
-    let mails = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
-    mails.map(|mail| mail.replace("=\r\n", "").replace("=3D", "=")).collect()
-}
-
-/// Waits for this many mails, which are written after the answer went out.
-async fn mails_after(app: &TestApp, number: usize) -> Vec<String> {
-    for _ in 0..500 {
-        let mails = mails(app);
-        // The last line tells that a file is whole.
-        if mails.len() >= number && mails.iter().all(|mail| mail.trim_end().ends_with("--")) {
-            return mails;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("{} mails instead of {number}", mails(app).len());
-}
-
 fn token_of(mail: &str) -> String {
     let (_, rest) = mail.split_once("?reset_password_token=").expect("a link");
     rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()
@@ -46,10 +25,10 @@ fn token_of(mail: &str) -> String {
 
 /// The token of a mail that was just asked for: the one that no other mail had.
 async fn new_token(app: &TestApp, redirect: &str) -> String {
-    let before: Vec<String> = mails(app).iter().map(|mail| token_of(mail)).collect();
+    let before: Vec<String> = app.mails().iter().map(|mail| token_of(mail)).collect();
     let answer = ask(app, json!({ "email": ANN, "redirect_url": redirect })).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    let after = mails_after(app, before.len() + 1).await;
+    let after = app.mails_after(before.len() + 1).await;
     let new = after.iter().map(|mail| token_of(mail)).find(|token| !before.contains(token));
     new.expect("a new token")
 }
@@ -83,7 +62,7 @@ async fn a_mail_leads_to_the_app_and_its_token_sets_one_new_password() {
     assert!(
         answer.json["success"] == true && answer.json["message"].is_string() && !answer.carries_session()
     );
-    let mails = mails_after(&app, 1).await;
+    let mails = app.mails_after(1).await;
     assert!(mails[0].contains("To: ann@example.org"), "{}", mails[0]);
     assert!(mails[0].contains("http://localhost:3001/api/v1/auth/password/edit?reset_password_token="));
     assert!(!mails[0].contains("redirect_url"), "the target is kept on the server");
@@ -152,7 +131,7 @@ async fn nobody_learns_whether_an_address_has_an_account() {
         bodies.iter().all(|body| body.0 == bodies[0].0 && body.1.len() == bodies[0].1.len()),
         "{bodies:?}"
     );
-    let mails = mails_after(&app, 1).await;
+    let mails = app.mails_after(1).await;
     assert_eq!(mails.len(), 1);
     assert!(mails[0].contains("To: ann@example.org"));
 }
@@ -208,7 +187,7 @@ async fn a_deployment_may_have_a_place_of_its_own_to_lead_to() {
     app.newcomer(ANN).await;
     let form = app.request(Method::POST, PATH).form(&[("email", ANN)]);
     assert_eq!(app.send(form).await.status, 200);
-    let token = token_of(&mails_after(&app, 1).await[0]);
+    let token = token_of(&app.mails_after(1).await[0]);
     let opened = open(&app, &token).await;
     assert_eq!(opened.header("location"), Some(&*format!("{APP}?reset_password_token={token}")));
 }
@@ -360,8 +339,8 @@ async fn nobody_can_fill_the_mailbox_of_another() {
     for email in [ANN, ANN, ANN, ANN, "bob@example.org"] {
         let answer = ask(&app, json!({ "email": email, "redirect_url": APP })).await;
         assert_eq!(answer.status, 200, "and the answer does not tell");
-        mails_after(&app, usize::from(email == ANN)).await;
+        app.mails_after(usize::from(email == ANN)).await;
     }
-    let mails = mails_after(&app, 3).await;
+    let mails = app.mails_after(3).await;
     assert_eq!(mails.iter().filter(|mail| mail.contains("To: ann@example.org")).count(), 2);
 }

@@ -1,8 +1,8 @@
-//! Opening teams.
+//! Teams, the people on them, and those who run them.
 
 mod common;
 
-use common::{Answer, Person, TestApp, keys};
+use common::{Answer, Person, TestApp, column, expect_by_role, keys};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -126,21 +126,6 @@ async fn org_admins_and_staff_admins_open_teams() {
     for role in ["org admin", "staff admin"] {
         let answer = open(&app, cast.person(role), unknown, json!({ "name": "Nowhere" })).await;
         answer.problem(404, "not_found");
-    }
-}
-
-/// Whether a status is what a role gets: a foreign thing is 404, a known one without the right 403.
-async fn expect_by_role(
-    app: &TestApp,
-    cast: &common::Cast,
-    method: Method,
-    path: &str,
-    body: Option<Value>,
-    expected: [u16; 8],
-) {
-    for ((role, person), status) in cast.people.iter().zip(expected) {
-        let answer = app.call_by(person.as_ref(), method.clone(), path, body.clone()).await;
-        assert_eq!(answer.status, status, "{method} {path} as {role}: {answer:?}");
     }
 }
 
@@ -358,4 +343,176 @@ async fn each_role_may_do_with_team_admins_what_the_table_says() {
     expect_by_role(&app, &cast, Method::GET, &path, None, [401, 404, 404, 200, 200, 200, 200, 200]).await;
     expect_by_role(&app, &cast, Method::POST, &path, body, [401, 404, 404, 403, 403, 200, 403, 200]).await;
     expect_by_role(&app, &cast, Method::DELETE, &one, None, [401, 404, 404, 403, 403, 200, 403, 404]).await;
+}
+
+/// The fields of a member, as the other members see them.
+const NAME_FIELDS: [&str; 5] = ["first_name", "id", "last_name", "name", "organization_id"];
+
+#[tokio::test]
+async fn each_role_may_list_the_people_and_teams_as_the_table_says() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let team = format!("/teams/{}", cast.team);
+    let teams_of = |role: &str| format!("/memberships/{}/teams", cast.person(role).membership());
+    // In the order of the cast: anonymous, outsider, gone, member, team admin, org admin, staff employee, staff admin.
+    for (path, expected) in [
+        (format!("{team}/memberships"), [401, 404, 404, 200, 200, 200, 200, 200]),
+        (format!("{team}/pending_memberships"), [401, 404, 404, 403, 200, 200, 200, 200]),
+        (teams_of("member"), [401, 404, 404, 200, 403, 200, 200, 200]),
+        (teams_of("team admin"), [401, 404, 404, 403, 200, 200, 200, 200]),
+        (teams_of("gone"), [401, 404, 200, 403, 403, 200, 200, 200]),
+        (teams_of("outsider"), [401, 200, 404, 404, 404, 404, 200, 200]),
+    ] {
+        expect_by_role(&app, &cast, Method::GET, &path, None, expected).await;
+    }
+    let (admin, lead) = (cast.person("org admin"), cast.person("team admin"));
+    let yard = app.team(admin, &cast.organization, "Yard").await;
+    let closed = app.team(admin, &cast.organization, "Closed").await;
+    assert_eq!(app.call_as(admin, Method::DELETE, &format!("/teams/{closed}"), None).await.status, 200);
+    for list in ["memberships", "pending_memberships"] {
+        for person in [lead, cast.person("member")] {
+            let other = app.call_as(person, Method::GET, &format!("/teams/{yard}/{list}"), None).await;
+            other.problem(403, "forbidden");
+        }
+        for unknown in [&*closed, &*cast.organization, "nonsense"] {
+            for role in ["org admin", "staff admin"] {
+                let path = format!("/teams/{unknown}/{list}");
+                app.call_as(cast.person(role), Method::GET, &path, None).await.problem(404, "not_found");
+            }
+        }
+    }
+    for unknown in [&*cast.team, "nonsense"] {
+        let path = format!("/memberships/{unknown}/teams");
+        app.call_as(cast.person("staff admin"), Method::GET, &path, None).await.problem(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn members_of_a_team_see_names_and_those_above_see_all() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let admin = cast.person("org admin");
+    let fields = json!({
+        "first_name": "Ann", "last_name": "Lee", "email": "ann@example.org", "external_id": "E-7", "job_title": "Picker",
+        "hired_on": "2026-11-02", "team_ids": [cast.team]
+    });
+    let ann = app.member(admin, &cast.organization, "annlee", fields).await;
+    let path = format!("/teams/{}/memberships", cast.team);
+    let seen = app.call_as(cast.person("member"), Method::GET, &path, None).await;
+    assert_eq!(seen.header("content-type"), Some("application/json; charset=utf-8"));
+    assert_eq!(column(&seen.json, "name"), ["Demo Learner", "Ann Lee"]);
+    for row in seen.json.as_array().expect("a list") {
+        assert_eq!(keys(row), NAME_FIELDS);
+        assert_eq!(row["organization_id"], cast.organization);
+    }
+    assert_eq!(seen.json[1]["id"], ann.membership());
+    for private in ["ann@example.org", "E-7", "Picker", "annlee"] {
+        assert!(!seen.text.contains(private), "{private} in {}", seen.text);
+    }
+    let mut expected = Vec::new();
+    for person in [cast.person("member"), &ann] {
+        let one = format!("/memberships/{}", person.membership());
+        expected.push(app.call_as(admin, Method::GET, &one, None).await.json);
+    }
+    assert_eq!(keys(&expected[1]).len(), 22);
+    for role in ["team admin", "org admin", "staff employee", "staff admin"] {
+        let answer = app.call_as(cast.person(role), Method::GET, &path, None).await;
+        assert_eq!(answer.json, json!(expected), "{role}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_on_a_team_is_listed_by_last_and_first_name_as_joined_or_not() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let admin = cast.person("org admin");
+    let mut pending = Vec::new();
+    for (first, last) in [("bea", "Zorn"), ("Ada", "zorn"), ("Carl", "Adler")] {
+        let fields = json!({ "first_name": first, "last_name": last, "team_ids": [cast.team] });
+        app.member(admin, &cast.organization, &format!("{first}-{last}"), fields.clone()).await;
+        pending.push(app.membership(admin, &cast.organization, fields).await);
+    }
+    // On no team, and gone: in neither list.
+    app.membership(admin, &cast.organization, json!({ "last_name": "Elsewhere" })).await;
+    let gone = json!({ "last_name": "Gone", "team_ids": [cast.team] });
+    let joined = app.member(admin, &cast.organization, "gone-joined", gone.clone()).await.membership();
+    let invited =
+        app.membership(admin, &cast.organization, gone).await["id"].as_str().expect("an id").to_owned();
+    for id in [joined, invited] {
+        let path = format!("/organizations/{}/memberships/{id}", cast.organization);
+        assert_eq!(app.call_as(admin, Method::DELETE, &path, None).await.status, 200);
+    }
+    let lists = format!("/teams/{}", cast.team);
+    let (members, waiting) = (format!("{lists}/memberships"), format!("{lists}/pending_memberships"));
+    let by_name = ["Carl Adler", "Demo Learner", "Ada zorn", "bea Zorn"];
+    for role in ["member", "team admin"] {
+        let answer = app.call_as(cast.person(role), Method::GET, &members, None).await;
+        assert_eq!(column(&answer.json, "name"), by_name, "{role}");
+        assert_eq!(answer.header("x-total-count"), Some("4"), "{role}");
+        let page =
+            app.call_as(cast.person(role), Method::GET, &format!("{members}?size=3&page=2"), None).await;
+        assert_eq!(column(&page.json, "name"), by_name[3..], "{role}");
+        let facts = ["x-total-count", "x-page", "x-per-page"].map(|name| page.header(name));
+        assert_eq!(facts, [Some("4"), Some("2"), Some("3")]);
+    }
+    let answer = app.call_as(cast.person("team admin"), Method::GET, &waiting, None).await;
+    let expected = json!([pending[2], pending[1], pending[0]]);
+    assert_eq!((answer.status, &answer.json), (200, &expected), "whole, with the codes");
+    assert_eq!(answer.header("x-total-count"), Some("3"));
+    for row in answer.json.as_array().expect("a list") {
+        assert_eq!(
+            (row["status"].as_str(), row["invite_code"].as_str().map(str::len)),
+            (Some("pending"), Some(6))
+        );
+    }
+    for path in [&members, &waiting] {
+        let past = app.call_as(admin, Method::GET, &format!("{path}?page=9"), None).await;
+        assert_eq!((past.status, &past.json), (200, &json!([])));
+        let wrong = app.call_as(admin, Method::GET, &format!("{path}?page=0&size=x"), None).await;
+        assert_eq!(wrong.fields(), &json!({ "page": ["invalid"], "size": ["invalid"] }));
+    }
+    // A code that time has ended is not handed out.
+    app.database.execute("UPDATE invitations SET expires_at = now() WHERE status = 'pending'");
+    let answer = app.call_as(cast.person("team admin"), Method::GET, &waiting, None).await;
+    for row in answer.json.as_array().expect("a list") {
+        assert_eq!((&row["invite_code"], &row["invitation"]["status"]), (&Value::Null, &json!("expired")));
+    }
+}
+
+#[tokio::test]
+async fn the_teams_of_a_membership_come_by_name() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let admin = cast.person("org admin");
+    let mut teams = vec![cast.team.clone()];
+    for name in ["yard", "Alpha", "Closed"] {
+        teams.push(app.team(admin, &cast.organization, name).await);
+    }
+    // One that is only run, and none that is on the list of anybody else.
+    let fields = json!({ "team_ids": teams, "administered_team_ids": [teams[1]] });
+    let person = app.member(admin, &cast.organization, "many-teams", fields).await;
+    let run = app.team(admin, &cast.organization, "Only run").await;
+    let member = format!("/organizations/{}/memberships/{}", cast.organization, person.membership());
+    let body = Some(json!({ "administered_team_ids": [run] }));
+    assert_eq!(app.call_as(admin, Method::PATCH, &member, body).await.status, 200);
+    assert_eq!(app.call_as(admin, Method::DELETE, &format!("/teams/{}", teams[3]), None).await.status, 200);
+
+    let path = format!("/memberships/{}/teams", person.membership());
+    for reader in [&person, admin, cast.person("staff employee")] {
+        let answer = app.call_as(reader, Method::GET, &path, None).await;
+        assert_eq!(column(&answer.json, "name"), ["Alpha", "Night shift", "yard"], "{}", reader.uid);
+        assert_eq!(answer.header("x-total-count"), Some("3"));
+        let one = format!("/teams/{}", teams[2]);
+        assert_eq!(answer.json[0], app.call_as(reader, Method::GET, &one, None).await.json);
+    }
+    let page = app.call_as(&person, Method::GET, &format!("{path}?size=1&page=2"), None).await;
+    assert_eq!(column(&page.json, "name"), ["Night shift"]);
+    let to = |page: u8, relation: &str| format!("</api/v1{path}?page={page}&size=1>; rel=\"{relation}\"");
+    let links = [to(1, "first"), to(1, "prev"), to(3, "next"), to(3, "last")].join(", ");
+    assert_eq!(page.header("link"), Some(&*links));
+    let none = format!("/memberships/{}/teams", admin.membership());
+    let none = app.call_as(admin, Method::GET, &none, None).await;
+    assert_eq!((none.status, &none.json, none.header("x-total-count")), (200, &json!([]), Some("0")));
+    let wrong = app.call_as(&person, Method::GET, &format!("{path}?page=0"), None).await;
+    assert_eq!(wrong.fields(), &json!({ "page": ["invalid"] }));
 }

@@ -527,16 +527,18 @@ impl UserRepository for PgUsers {
     async fn delete(&self, id: UserId, at: DateTime<Utc>) -> Result<(), UserError> {
         let deleted = self.pg.write(move |connection| {
             let user = id.uuid();
-            // Locked in the order of ids, so that two last admins who leave at once neither dead-lock nor both get away.
-            let administered: Vec<Uuid> = statement(
+            // Locked in the order of ids, so that two last admins who leave at once neither dead-lock nor both get away; and all
+            // of them, so that nobody is made an admin meanwhile.
+            let organizations = statement(
                 "SELECT o.id FROM organizations o WHERE o.id IN (SELECT organization_id FROM memberships \
-                 WHERE user_id = {} AND org_admin AND status = 'active') ORDER BY o.id FOR NO KEY UPDATE",
-            )
-            .bind::<diesel::sql_types::Uuid, _>(user)
-            .load::<IdRow>(connection)?
-            .into_iter()
-            .map(|row| row.id)
-            .collect();
+                 WHERE user_id = {} AND status = 'active') ORDER BY o.id FOR NO KEY UPDATE",
+            );
+            organizations.bind::<diesel::sql_types::Uuid, _>(user).execute(connection)?;
+            let own = memberships::user_id.eq(user).and(memberships::org_admin);
+            let administered: Vec<Uuid> = memberships::table
+                .filter(own.and(memberships::status.eq("active")))
+                .select(memberships::organization_id)
+                .load(connection)?;
             let other_admins = memberships::table
                 .filter(memberships::organization_id.eq_any(&administered))
                 .filter(memberships::org_admin.and(memberships::status.eq("active")))
@@ -601,12 +603,6 @@ impl UserRepository for PgUsers {
         });
         erased.await.map_err(PgError::into_storage)
     }
-}
-
-#[derive(QueryableByName)]
-struct IdRow {
-    #[diesel(sql_type = diesel::sql_types::Uuid)]
-    id: Uuid,
 }
 
 #[async_trait]

@@ -344,7 +344,8 @@ impl MembershipResponse {
 
 /// A member of a team, as the other members see them.
 #[derive(Serialize, ToSchema)]
-#[serde(deny_unknown_fields)] // tells it from a whole membership
+// For the document: a whole membership has these fields, too, and must not fit both.
+#[serde(deny_unknown_fields)]
 #[schema(as = TeamMate)]
 pub(crate) struct TeamMateResponse {
     id: Uuid,

@@ -418,6 +418,92 @@ pub fn keys_of(json: &Value) -> Vec<&str> {
     keys
 }
 
+/// Whether each role gets its status, in the order of the cast: a foreign thing is 404, a known one without the right 403.
+pub async fn expect_by_role(
+    app: &TestApp,
+    cast: &Cast,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+    expected: [u16; 8],
+) {
+    for ((role, person), status) in cast.people.iter().zip(expected) {
+        let answer = app.call_by(person.as_ref(), method.clone(), path, body.clone()).await;
+        assert_eq!(answer.status, status, "{method} {path} as {role}: {answer:?}");
+    }
+}
+
+/// `base` with some of its fields replaced.
+pub fn with(base: &Value, fields: &Value) -> Value {
+    let mut changed = base.clone();
+    let fields = fields.as_object().expect("an object").clone();
+    changed.as_object_mut().expect("an object").extend(fields);
+    changed
+}
+
+/// One field of each object of a list, as text.
+pub fn column<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
+    let rows = list.as_array().unwrap_or_else(|| panic!("no list but {list}"));
+    rows.iter().map(|row| row[field].as_str().unwrap_or_else(|| panic!("no {field} in {row}"))).collect()
+}
+
+/// A time of an answer, which must be in UTC.
+pub fn time(value: &Value) -> chrono::DateTime<chrono::FixedOffset> {
+    let text = value.as_str().filter(|text| text.ends_with('Z'));
+    let parsed = text.and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok());
+    parsed.unwrap_or_else(|| panic!("{value} is no time"))
+}
+
+impl Answer {
+    /// The wrong fields of an answer that names them.
+    pub fn fields(&self) -> &Value {
+        &self.problem(400, "validation_failed")["fields"]
+    }
+}
+
+impl Person {
+    /// The id of the oldest own membership.
+    pub fn membership(&self) -> String {
+        id_of(&self.data["memberships"][0])
+    }
+}
+
+impl TestApp {
+    /// The mails that were written.
+    pub fn mails(&self) -> Vec<String> {
+        let files = std::fs::read_dir(self.mail.path()).expect("the folder").flatten();
+        let mails = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
+        mails.map(|mail| mail.replace("=\r\n", "").replace("=3D", "=")).collect()
+    }
+
+    /// Waits for this many mails, which are written after the answer went out.
+    pub async fn mails_after(&self, number: usize) -> Vec<String> {
+        for _ in 0..500 {
+            let mails = self.mails();
+            // The last line tells that a file is whole.
+            if mails.len() >= number && mails.iter().all(|mail| mail.trim_end().ends_with("--")) {
+                return mails;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("{} mails instead of {number}", self.mails().len());
+    }
+
+    /// Asks for a path again and again until the answer is as wanted.
+    pub async fn until(&self, person: &Person, path: &str, is_so: impl Fn(&Answer) -> bool) -> Answer {
+        let mut last = None;
+        for _ in 0..500 {
+            let answer = self.call_as(person, Method::GET, path, None).await;
+            if is_so(&answer) {
+                return answer;
+            }
+            last = Some(answer);
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("it stays {last:?}");
+    }
+}
+
 impl TestApp {
     /// A server where people sign up without a code.
     pub async fn start_open(variables: &[(&str, &str)]) -> Self {

@@ -142,7 +142,8 @@ pub trait InvitationRepository: Send + Sync {
     /// The invitation with what belongs to it.
     async fn find(&self, id: InvitationId) -> Result<Option<InvitationDetails>, MembershipError>;
 
-    /// The invitations of an organization that pass the filter as they stand at `now`, newest first and then by id. None if
+    /// The invitations of an organization that pass the filter as they stand at `now`, newest first, among equals the
+    /// greatest id. None if
     /// there is no such organization.
     async fn list_of_organization(
         &self,

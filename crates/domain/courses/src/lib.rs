@@ -2,17 +2,25 @@
 //!
 //! Use cases of [`CourseService`]: `create_course`, `get_course`.
 
+mod category;
 mod course;
 mod create_course;
 mod error;
 mod get_course;
+mod job_title;
 mod json;
+mod period;
 pub mod ports;
 mod service;
 mod version;
 
+pub use category::{
+    CategoryName, CourseList, CoursePool, CoursePoolId, PoolCourse, PoolOverride, TrainingCategory,
+};
 pub use course::{Course, CourseName, Description, LanguageCode};
 pub use create_course::CreateCourse;
 pub use error::CourseError;
+pub use job_title::{JobTitle, JobTitleKey};
+pub use period::{Cadence, Calendar, Period};
 pub use service::CourseService;
 pub use version::{CourseVersion, VersionData, VersionStatus};

@@ -2,6 +2,8 @@
 //!
 //! Use cases of [`CourseService`]: `create_course`, `get_course`.
 
+mod assignment;
+mod canonical;
 mod category;
 mod course;
 mod create_course;
@@ -11,9 +13,12 @@ mod job_title;
 mod json;
 mod period;
 pub mod ports;
+mod progress;
+mod progress_data;
 mod service;
 mod version;
 
+pub use assignment::{Assignment, AssignmentSource, AssignmentState, Learner, Lesson};
 pub use category::{
     CategoryName, CourseList, CoursePool, CoursePoolId, PoolCourse, PoolOverride, TrainingCategory,
 };
@@ -22,5 +27,7 @@ pub use create_course::CreateCourse;
 pub use error::CourseError;
 pub use job_title::{JobTitle, JobTitleKey};
 pub use period::{Cadence, Calendar, Period};
+pub use progress::{Absorbed, ClientTime, DedupeKey, EventStamp, EventType, PlayerSessionId, ProgressEvent};
+pub use progress_data::{Percent, ProgressData, ProgressHash};
 pub use service::CourseService;
 pub use version::{CourseVersion, VersionData, VersionStatus};

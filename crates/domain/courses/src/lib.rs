@@ -1,4 +1,7 @@
-//! Courses: what is taught.
+//! Courses: what is taught, and who trains which of it when.
+//!
+//! The rules of training are pure: [`CourseVersion`] and its life, [`Calendar`] for weeks and months, [`Situation`] for
+//! the course that is current, and [`Assignment::absorb`] for what phones report, late and in any order.
 //!
 //! Use cases of [`CourseService`]: `create_course`, `get_course`.
 
@@ -7,6 +10,7 @@ mod canonical;
 mod category;
 mod course;
 mod create_course;
+mod current;
 mod error;
 mod get_course;
 mod job_title;
@@ -24,6 +28,9 @@ pub use category::{
 };
 pub use course::{Course, CourseName, Description, LanguageCode};
 pub use create_course::CreateCourse;
+pub use current::{
+    CatalogCourse, CurrentCourse, Decision, JoinedTeam, PastAssignment, PublishedVersion, Rule, Situation,
+};
 pub use error::CourseError;
 pub use job_title::{JobTitle, JobTitleKey};
 pub use period::{Cadence, Calendar, Period};

@@ -317,6 +317,7 @@ fn with_all_completed_the_oldest_is_given_again_once_it_is_old_enough() {
         ..driver()
     };
     assert_eq!(choose(&all_done(180)), (from_pool(12, january(12, 0)), "recycled"));
+    assert_eq!(choose(&all_done(200)), (from_pool(12, january(12, 0)), "recycled"), "all are old enough");
     assert_eq!(choose(&all_done(179)), NOTHING, "180 days are not more than 180");
 }
 

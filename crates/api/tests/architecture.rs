@@ -83,6 +83,7 @@ fn domains_know_only_small_pure_libraries() {
         "sha2",
         "subtle",
         "thiserror",
+        "unicode-normalization",
         "url",
         "uuid",
     ];

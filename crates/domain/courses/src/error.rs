@@ -9,6 +9,18 @@ pub enum CourseError {
     /// The course names an organization that does not exist.
     #[error("There is no such organization.")]
     OrganizationUnknown(FieldErrors),
+    /// The version is published or archived: its content stays.
+    #[error("Only a draft can be changed, and this version is no draft. Open a new one.")]
+    VersionNotDraft,
+    /// Somebody else changed the version since the editor last saw it.
+    #[error("Somebody else changed this version. Read it again before changing it.")]
+    VersionConflict,
+    /// An archived version is not given to learners again.
+    #[error("This version is archived. Open a new one with its content.")]
+    VersionArchived,
+    /// The course has a draft already: its number.
+    #[error("Version {0} of this course is an open draft. Change, publish or archive it first.")]
+    DraftExists(i32),
     /// Below a port.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -26,6 +38,9 @@ impl DomainError for CourseError {
         match self {
             Self::Refused(refusal) => refusal.kind(),
             Self::OrganizationUnknown(_) => ErrorKind::Invalid,
+            Self::VersionNotDraft | Self::VersionConflict | Self::VersionArchived | Self::DraftExists(_) => {
+                ErrorKind::Conflict
+            }
             Self::Storage(error) => error.kind(),
         }
     }
@@ -34,6 +49,10 @@ impl DomainError for CourseError {
         match self {
             Self::Refused(refusal) => refusal.code(),
             Self::OrganizationUnknown(_) => "validation_failed",
+            Self::VersionNotDraft => "version_not_draft",
+            Self::VersionConflict => "version_conflict",
+            Self::VersionArchived => "version_archived",
+            Self::DraftExists(_) => "draft_exists",
             Self::Storage(error) => error.code(),
         }
     }
@@ -41,7 +60,7 @@ impl DomainError for CourseError {
     fn fields(&self) -> Option<&FieldErrors> {
         match self {
             Self::OrganizationUnknown(fields) => Some(fields),
-            Self::Refused(_) | Self::Storage(_) => None,
+            _ => None,
         }
     }
 }

@@ -55,4 +55,10 @@ ids! {
     TeamId,
     /// A course of the library or of one organization.
     CourseId,
+    /// One edition of a course's content.
+    CourseVersionId,
+    /// A set of job titles that train the same courses.
+    TrainingCategoryId,
+    /// A course given to a membership.
+    AssignmentId,
 }

@@ -26,7 +26,10 @@ pub use actor::{Actor, ActorMembership, Origin, Scope};
 pub use audit::{AuditEntry, AuditSubject};
 pub use clock::{Clock, IdGenerator};
 pub use error::{DomainError, ErrorKind, FieldErrors, FieldProblem, Refusal, StorageError};
-pub use ids::{CourseId, InvitationId, MembershipId, OrgId, PasswordResetId, SessionId, TeamId, UserId};
+pub use ids::{
+    AssignmentId, CourseId, CourseVersionId, InvitationId, MembershipId, OrgId, PasswordResetId, SessionId,
+    TeamId, TrainingCategoryId, UserId,
+};
 pub use invite_code::InviteCode;
 pub use page::{MAX_ROWS, Page, PageRequest};
 pub use patch::Patch;

@@ -2,6 +2,8 @@
 //!
 //! Use cases of [`TeamService`]: `create_team`, `get_team`, `list_teams`, `list_administered_teams`, `rename_team`,
 //! `delete_team`, `list_team_admins`, `add_team_admin`, `remove_team_admin`.
+//!
+//! The [`score`] module measures how well a team keeps up its training; no use case asks for it yet.
 
 mod add_team_admin;
 mod create_team;
@@ -14,6 +16,7 @@ mod list_teams;
 pub mod ports;
 mod remove_team_admin;
 mod rename_team;
+pub mod score;
 mod service;
 mod team;
 #[cfg(test)]

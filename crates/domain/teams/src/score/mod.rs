@@ -1,7 +1,9 @@
 //! The Worklete score: how well a team keeps up its training, as one number from 0 to 100.
 
+mod credit;
 mod period;
 mod window;
 
+pub use credit::{AssignmentFacts, Credit, Participation};
 pub use period::{Period, PeriodKind, WeekKey};
 pub use window::{LateWindow, ScoreWindow};

@@ -25,5 +25,6 @@ mod tests;
 pub use add_team_admin::AddedAdmin;
 pub use create_team::CreateTeam;
 pub use error::TeamError;
+pub use score::{LateWindow, Score, ScoreInput, ScoreWindow};
 pub use service::TeamService;
 pub use team::{Team, TeamAdmin, TeamName};

@@ -10,6 +10,8 @@
 mod credit;
 mod facts;
 mod formula;
+#[cfg(test)]
+mod laws;
 mod period;
 mod ranking;
 mod window;

@@ -57,8 +57,8 @@ SELECT pg_temp.id(6, org, n), user_id, format('client-%s-%s', org, n), sha256(fo
     now() + interval '14 days', now() + interval '90 days'
 FROM people WHERE n % 5 = 0;
 
--- Who signs in: the admin of each organization, with a password as costly as in production.
-UPDATE users SET password_hash = crypt('worklete123', gen_salt('bf', 12)) WHERE username IN ('user-0-1', 'user-1-1');
+-- Who signs in: the admins of two organizations and a member, with a password as costly as in production.
+UPDATE users SET password_hash = crypt('worklete123', gen_salt('bf', 12)) WHERE username IN ('user-0-1', 'user-0-2', 'user-1-1');
 INSERT INTO users (id, username, provider, first_name, last_name, password_hash, staff_role, created_at, updated_at)
 SELECT pg_temp.id(9, 0, 1), 'bench-staff', 'username', 'Bench', 'Staff', password_hash, 'admin', now(), now()
 FROM users WHERE username = 'user-0-1';

@@ -7,6 +7,31 @@ pub mod sql_types {
 }
 
 diesel::table! {
+    assignments (id) {
+        id -> Uuid,
+        organization_id -> Uuid,
+        membership_id -> Uuid,
+        user_id -> Uuid,
+        course_id -> Uuid,
+        course_version_id -> Uuid,
+        state -> Text,
+        source -> Text,
+        percent -> Float8,
+        progress -> Jsonb,
+        progress_effective_at -> Nullable<Timestamptz>,
+        progress_client_ms -> Nullable<Int8>,
+        progress_hash -> Nullable<Bytea>,
+        assigned_at -> Timestamptz,
+        due_at -> Nullable<Timestamptz>,
+        started_at -> Nullable<Timestamptz>,
+        completed_at -> Nullable<Timestamptz>,
+        last_event_at -> Nullable<Timestamptz>,
+        withdrawn_at -> Nullable<Timestamptz>,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     audit_log (id) {
         id -> Uuid,
         at -> Timestamptz,
@@ -19,6 +44,62 @@ diesel::table! {
         after -> Nullable<Jsonb>,
         request_id -> Text,
         ip -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    category_courses (category_id, course_id) {
+        category_id -> Uuid,
+        course_id -> Uuid,
+        position -> Int4,
+    }
+}
+
+diesel::table! {
+    category_job_titles (organization_id, job_title_key) {
+        organization_id -> Uuid,
+        job_title_key -> Text,
+        category_id -> Uuid,
+        job_title -> Text,
+        position -> Int4,
+    }
+}
+
+diesel::table! {
+    champion_certifications (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        date -> Date,
+        expires_on -> Date,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    course_pool_overrides (team_id, training_category_id) {
+        team_id -> Uuid,
+        training_category_id -> Uuid,
+        organization_id -> Uuid,
+        course_ids -> Array<Nullable<Uuid>>,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    course_versions (id) {
+        id -> Uuid,
+        course_id -> Uuid,
+        number -> Int4,
+        status -> Text,
+        data -> Jsonb,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        published_at -> Nullable<Timestamptz>,
+        archived_at -> Nullable<Timestamptz>,
+        lock_version -> Int4,
     }
 }
 
@@ -80,6 +161,7 @@ diesel::table! {
         account_first_name -> Nullable<Text>,
         account_last_name -> Nullable<Text>,
         search -> Tsvector,
+        job_title_key -> Nullable<Text>,
     }
 }
 
@@ -95,6 +177,8 @@ diesel::table! {
         reporting_grace_days -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        late_window_days -> Int4,
+        recycle_after_days -> Int4,
     }
 }
 
@@ -107,6 +191,50 @@ diesel::table! {
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
         used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    progress_events (dedupe_key, client_at) {
+        number -> Int8,
+        dedupe_key -> Bytea,
+        client_at -> Timestamptz,
+        organization_id -> Uuid,
+        assignment_id -> Uuid,
+        event_type -> Text,
+        player_session_id -> Uuid,
+        client_ms -> Int8,
+        effective_at -> Timestamptz,
+        credited_at -> Timestamptz,
+        received_at -> Timestamptz,
+        percent -> Nullable<Float8>,
+        progress -> Jsonb,
+        stale -> Bool,
+    }
+}
+
+diesel::table! {
+    refinements (id) {
+        id -> Uuid,
+        organization_id -> Uuid,
+        team_id -> Uuid,
+        data -> Jsonb,
+        occurred_on -> Date,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    score_snapshots (team_id, week, formula_version) {
+        team_id -> Uuid,
+        organization_id -> Uuid,
+        week -> Text,
+        formula_version -> Int4,
+        score -> Nullable<Int4>,
+        components -> Jsonb,
+        computed_at -> Timestamptz,
     }
 }
 
@@ -147,11 +275,32 @@ diesel::table! {
 }
 
 diesel::table! {
+    team_stints (team_id, membership_id, joined_at) {
+        team_id -> Uuid,
+        membership_id -> Uuid,
+        organization_id -> Uuid,
+        joined_at -> Timestamptz,
+        left_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     teams (id) {
         id -> Uuid,
         organization_id -> Uuid,
         name -> Text,
         deleted_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    training_categories (id) {
+        id -> Uuid,
+        organization_id -> Uuid,
+        name -> Text,
+        is_default -> Bool,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
     }
@@ -184,26 +333,45 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(assignments -> users (user_id));
 diesel::joinable!(audit_log -> organizations (organization_id));
 diesel::joinable!(audit_log -> users (actor_id));
+diesel::joinable!(category_courses -> courses (course_id));
+diesel::joinable!(category_courses -> training_categories (category_id));
+diesel::joinable!(course_versions -> courses (course_id));
+diesel::joinable!(course_versions -> users (created_by));
 diesel::joinable!(courses -> organizations (organization_id));
 diesel::joinable!(invitations -> users (accepted_by));
 diesel::joinable!(memberships -> organizations (organization_id));
 diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(password_resets -> users (user_id));
+diesel::joinable!(progress_events -> assignments (assignment_id));
+diesel::joinable!(refinements -> users (created_by));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(teams -> organizations (organization_id));
+diesel::joinable!(training_categories -> organizations (organization_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    assignments,
     audit_log,
+    category_courses,
+    category_job_titles,
+    champion_certifications,
+    course_pool_overrides,
+    course_versions,
     courses,
     invitations,
     memberships,
     organizations,
     password_resets,
+    progress_events,
+    refinements,
+    score_snapshots,
     sessions,
     team_admins,
     team_memberships,
+    team_stints,
     teams,
+    training_categories,
     users,
 );

@@ -2,6 +2,8 @@
 //!
 //! Use cases of [`TeamService`]: `create_team`, `get_team`, `list_teams`, `list_administered_teams`,
 //! `list_teams_of_membership`, `rename_team`, `delete_team`, `list_team_admins`, `add_team_admin`, `remove_team_admin`.
+//!
+//! The [`score`] module measures how well a team keeps up its training; no use case asks for it yet.
 
 mod add_team_admin;
 mod create_team;
@@ -15,6 +17,7 @@ mod list_teams_of_membership;
 pub mod ports;
 mod remove_team_admin;
 mod rename_team;
+pub mod score;
 mod service;
 mod team;
 #[cfg(test)]
@@ -23,5 +26,6 @@ mod tests;
 pub use add_team_admin::AddedAdmin;
 pub use create_team::CreateTeam;
 pub use error::TeamError;
+pub use score::{LateWindow, Score, ScoreInput, ScoreWindow};
 pub use service::TeamService;
 pub use team::{Team, TeamAdmin, TeamName};

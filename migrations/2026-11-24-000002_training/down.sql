@@ -1,0 +1,12 @@
+DROP TABLE score_snapshots;
+DROP TRIGGER team_memberships_begin_stint ON team_memberships;
+DROP TRIGGER team_memberships_end_stint ON team_memberships;
+DROP FUNCTION begin_team_stint, end_team_stint;
+DROP TABLE team_stints, refinements, champion_certifications, progress_events;
+DROP FUNCTION refuse_change_of_event;
+DROP SEQUENCE progress_events_number_seq;
+DROP TABLE assignments, course_pool_overrides, category_courses, category_job_titles, training_categories, course_versions;
+DROP FUNCTION refuse_change_of_published;
+DROP INDEX memberships_job_title_key_idx;
+ALTER TABLE memberships DROP COLUMN job_title_key;
+ALTER TABLE organizations DROP COLUMN late_window_days, DROP COLUMN recycle_after_days;

@@ -141,7 +141,7 @@ async fn member(services: &Services, staff: &Actor, username: &str, person: Pers
         teams: person.teams,
         administered_teams: person.administered_teams,
     };
-    let (Added::Created(view) | Added::Reactivated(view)) =
+    let (Added::Created(view) | Added::Reactivated(view), _) =
         services.memberships.create_membership(staff, command).await?;
     let sign_up = SignUp {
         username: good(Username::parse(username, Provider::Username))?,

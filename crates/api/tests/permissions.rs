@@ -110,6 +110,7 @@ fn cases() -> Vec<Case> {
         Case::new("POST", "/organizations/{organization_id}/invitations/{id}/reissue").what("", INVITATION),
         Case::new("POST", "/organizations/{organization_id}/invitations/{id}/resend").what("", INVITATION),
         Case::new("POST", "/organizations/{organization_id}/invitations/{id}/revoke").what("", INVITATION),
+        Case::one("POST", "/organizations/{organization_id}/invitations/{id}/revoke").what("a foreign one, below the own organization", &[("organization_id", "organization"), ("id", "foreign.invitation")]),
         Case::new("POST", "/organizations/{organization_id}/memberships").what("", ORGANIZATION).body(r#"{"first_name":"A","last_name":"B"}"#),
         Case::new("PATCH", "/organizations/{organization_id}/memberships/{id}").what("", ROSTER).body(r#"{"job_title":"Driver"}"#),
         Case::new("DELETE", "/organizations/{organization_id}/memberships/{id}").what("", ROSTER),
@@ -306,6 +307,7 @@ impl<'a> Maker<'a> {
             let double = place.values["double.user"].clone();
             self.membership(&beyond, &double, Membership::Plain);
         }
+        own.values.insert("foreign.invitation".into(), foreign.values["pending.invitation"].clone());
         let (mut people, mut selves) = (BTreeMap::new(), BTreeMap::new());
         for (role, membership) in [
             ("outsider", Membership::OrgAdmin),

@@ -36,21 +36,24 @@ pub(crate) fn insert_invitation(connection: &mut PgConnection, invitation: &Invi
         .map(drop)
 }
 
-/// Takes back the pending invitations of a membership.
+/// Takes back the pending invitations of a membership; one whose time is over has expired and stays so.
 pub(crate) fn revoke_pending(
     connection: &mut PgConnection,
     membership: MembershipId,
     at: DateTime<Utc>,
 ) -> QueryResult<()> {
-    let pending = invitations::membership_id.eq(membership.uuid()).and(invitations::status.eq("pending"));
-    diesel::update(invitations::table.filter(pending))
-        .set((
-            invitations::status.eq("revoked"),
-            invitations::revoked_at.eq(at),
-            invitations::updated_at.eq(at),
-        ))
-        .execute(connection)
-        .map(drop)
+    statement(
+        "UPDATE invitations SET status = CASE WHEN expires_at > {} THEN 'revoked' ELSE 'expired' END, \
+            revoked_at = CASE WHEN expires_at > {} THEN {}::timestamptz END, updated_at = {} \
+         WHERE membership_id = {} AND status = 'pending'",
+    )
+    .bind::<Timestamptz, _>(at)
+    .bind::<Timestamptz, _>(at)
+    .bind::<Timestamptz, _>(at)
+    .bind::<Timestamptz, _>(at)
+    .bind::<SqlUuid, _>(membership.uuid())
+    .execute(connection)
+    .map(drop)
 }
 
 /// Links the user to the membership that a pending code names, makes it active and marks the invitation accepted. Gives

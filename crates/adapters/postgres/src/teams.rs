@@ -55,7 +55,7 @@ const TEAMS_OF_ORGANIZATION: &str = concat!(
 /// One row for each team of the page, or one row of nulls; each with total and whose membership it is. No row: no such
 /// membership.
 const TEAMS_OF_MEMBERSHIP: &str = concat!(
-    "SELECT m.organization_id, m.user_id, counted.total, page.* \
+    "SELECT m.organization_id, CASE WHEN m.status = 'active' THEN m.user_id END, counted.total, page.* \
      FROM memberships m CROSS JOIN LATERAL (SELECT count(*) AS total FROM team_memberships x \
         JOIN teams t ON t.id = x.team_id WHERE x.membership_id = m.id AND t.deleted_at IS NULL) counted \
      LEFT JOIN LATERAL (SELECT ",

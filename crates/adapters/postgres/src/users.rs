@@ -592,8 +592,9 @@ impl UserRepository for PgUsers {
                 "WITH due AS (SELECT id FROM users WHERE deleted_at < {} AND erased_at IS NULL LIMIT 1000 FOR UPDATE SKIP LOCKED), \
                  roster AS (UPDATE memberships m SET first_name = 'Erased', last_name = 'Person', email = NULL, \
                     external_id = NULL, updated_at = {} FROM due WHERE m.user_id = due.id), \
-                 mails AS (UPDATE invitations i SET sent_to = NULL, sent_at = NULL FROM memberships m, due \
-                    WHERE i.membership_id = m.id AND m.user_id = due.id AND i.sent_to IS NOT NULL) \
+                 mails AS (UPDATE invitations i SET sent_to = NULL, sent_at = NULL FROM due WHERE i.sent_to IS NOT NULL \
+                    AND (i.accepted_by = due.id OR i.membership_id IN \
+                        (SELECT m.id FROM memberships m WHERE m.user_id = due.id))) \
                  UPDATE users u SET username = 'erased-' || gen_random_uuid(), provider = 'username', email = NULL, \
                     first_name = 'Erased', last_name = 'Person', password_hash = NULL, staff_role = NULL, \
                     former_uid = NULL, uid_changed_at = NULL, last_sign_in_at = NULL, erased_at = {}, updated_at = {} \

@@ -77,6 +77,7 @@ const COLLEAGUE: &[(&str, &str)] = &[("membership_id", "colleague.membership")];
 const PENDING: &[(&str, &str)] = &[("membership_id", "pending.membership")];
 const ROSTER: &[(&str, &str)] = &[("organization_id", "organization"), ("id", "colleague.membership")];
 const INVITATION: &[(&str, &str)] = &[("organization_id", "organization"), ("id", "pending.invitation")];
+const VERSION: &[(&str, &str)] = &[("course_id", "course"), ("version_id", "version")];
 const ADMIN: &[(&str, &str)] = &[("team_id", "team"), ("admin_id", "lead.membership")];
 
 #[rustfmt::skip]
@@ -148,6 +149,16 @@ fn cases() -> Vec<Case> {
         Case::new("PUT", "/users/{id}/username").what("member elsewhere, too", &[("id", "double.user")]).body(r#"{"username":"<fresh>"}"#),
         Case::one("POST", "/worklete_admin/courses").body(r#"{"name":"Lifting"}"#),
         Case::new("GET", "/worklete_admin/courses/{id}").what("of the organization", &[("id", "course")]),
+        Case::new("GET", "/worklete_admin/courses").what("", &[("organization", "organization")]).query("?organization_id={organization}"),
+        Case::new("PATCH", "/worklete_admin/courses/{id}").what("of the organization", &[("id", "course")]).body(r#"{"name":"Pulling"}"#),
+        Case::new("PUT", "/worklete_admin/courses/{id}").what("of the organization", &[("id", "course")]).body(r#"{"name":"Pulling"}"#),
+        Case::new("GET", "/worklete_admin/courses/{course_id}/versions").what("of the organization", &[("course_id", "course")]),
+        Case::new("POST", "/worklete_admin/courses/{course_id}/versions").what("of the organization", &[("course_id", "course")]).query("?force=true").body(r#"{"data":{}}"#),
+        Case::new("GET", "/worklete_admin/courses/{course_id}/versions/{version_id}").what("of the organization", VERSION),
+        Case::new("PATCH", "/worklete_admin/courses/{course_id}/versions/{version_id}").what("of the organization", VERSION).body(r#"{"data":{"a":1}}"#),
+        Case::new("PUT", "/worklete_admin/courses/{course_id}/versions/{version_id}").what("of the organization", VERSION).body(r#"{"data":{"a":1}}"#),
+        Case::new("POST", "/worklete_admin/courses/{course_id}/versions/{version_id}/publish").what("of the organization", VERSION),
+        Case::new("POST", "/worklete_admin/courses/{course_id}/versions/{version_id}/archive").what("of the organization", VERSION),
         Case::one("POST", "/worklete_admin/organizations").body(r#"{"name":"New one"}"#),
     ]
 }
@@ -207,6 +218,11 @@ impl<'a> Maker<'a> {
             "INSERT INTO courses (id, organization_id, name, created_at, updated_at) \
              VALUES ('{course}', '{organization}', 'Lifting', now(), now())"
         ));
+        let (version, editor) = (self.id(), self.user(&format!("{name}-editor-{number}"), Some("admin")));
+        self.add(&format!(
+            "INSERT INTO course_versions (id, course_id, number, status, data, created_by, created_at, updated_at) \
+             VALUES ('{version}', '{course}', 1, 'draft', '{{}}', '{editor}', now(), now())"
+        ));
         let mut place = Place::default();
         let fresh = format!("{name}-name-{number}");
         for (key, value) in [
@@ -214,6 +230,7 @@ impl<'a> Maker<'a> {
             ("team", team),
             ("other team", other),
             ("course", course),
+            ("version", version),
             ("fresh", fresh),
         ] {
             place.values.insert(key.into(), value);
@@ -375,6 +392,7 @@ fn fingerprint(app: &TestApp) -> Vec<String> {
         "team_memberships",
         "team_admins",
         "courses",
+        "course_versions",
         "audit_log",
     ];
     let sums = tables

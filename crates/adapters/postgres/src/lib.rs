@@ -4,6 +4,7 @@
 
 mod audit;
 mod connect;
+mod course_versions;
 mod courses;
 mod error;
 mod invitations;

@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{CourseId, InvitationId, MembershipId, OrgId, Origin, TeamId, UserId};
+use crate::{CourseId, CourseVersionId, InvitationId, MembershipId, OrgId, Origin, TeamId, UserId};
 
 /// What an audited write was about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum AuditSubject {
     Team(TeamId),
     /// A course.
     Course(CourseId),
+    /// A version of a course.
+    CourseVersion(CourseVersionId),
     /// An account.
     User(UserId),
     /// An invitation.
@@ -29,6 +31,7 @@ impl AuditSubject {
             Self::Membership(id) => ("membership", id.uuid()),
             Self::Team(id) => ("team", id.uuid()),
             Self::Course(id) => ("course", id.uuid()),
+            Self::CourseVersion(id) => ("course_version", id.uuid()),
             Self::User(id) => ("user", id.uuid()),
             Self::Invitation(id) => ("invitation", id.uuid()),
         }

@@ -78,11 +78,16 @@ pub enum Permission {
     TeamAdminManage,
     /// Add a course to the library or to an organization.
     CourseCreate,
-    /// Read a course in the staff area.
+    /// Read a course and its versions in the staff area.
     CourseRead,
+    /// Change or archive a course.
+    CourseUpdate,
+    /// Open, change, publish and archive versions of a course.
+    CourseVersionManage,
 }
 
 /// Whether `role` may do `permission` in the scope where it holds that role.
+#[expect(clippy::too_many_lines, reason = "a table, which grows with the permissions")]
 pub fn allows(role: Role, permission: Permission) -> bool {
     use Permission as P;
     match role {
@@ -102,6 +107,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamDelete
             | P::TeamAdminManage
             | P::CourseCreate
+            | P::CourseUpdate
+            | P::CourseVersionManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::InvitationManage
@@ -123,7 +130,11 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::InvitationManage
             | P::UserRead
             | P::UserRename => true,
-            P::OrganizationCreate | P::CourseCreate | P::CourseRead => false,
+            P::OrganizationCreate
+            | P::CourseCreate
+            | P::CourseRead
+            | P::CourseUpdate
+            | P::CourseVersionManage => false,
         },
         Role::TeamAdmin => match permission {
             P::MembershipRead | P::TeamRead | P::TeamList | P::TeamRename | P::UserRead => true,
@@ -135,6 +146,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamAdminManage
             | P::CourseCreate
             | P::CourseRead
+            | P::CourseUpdate
+            | P::CourseVersionManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::MembershipTeamsRead
@@ -153,6 +166,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamAdminManage
             | P::CourseCreate
             | P::CourseRead
+            | P::CourseUpdate
+            | P::CourseVersionManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::MembershipTeamsRead
@@ -173,6 +188,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamAdminManage
             | P::CourseCreate
             | P::CourseRead
+            | P::CourseUpdate
+            | P::CourseVersionManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::MembershipTeamsRead

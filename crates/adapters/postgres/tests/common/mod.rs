@@ -15,7 +15,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Jsonb;
-use domain_courses::ports::CourseRepository;
+use domain_courses::ports::{CourseQueries, CourseRepository, VersionQueries, VersionRepository};
 use domain_kernel::{
     AuditEntry, AuditSubject, DomainError, EmailAddress, InvitationId, InviteCode, MembershipId, NameKey,
     OrgId, Origin, PageRequest, PasswordResetId, PersonName, SearchWords, SessionId, Sort, StaffRole, TeamId,
@@ -311,6 +311,9 @@ pub(crate) struct Ports {
     pub(crate) teams: Arc<dyn TeamRepository>,
     pub(crate) team_queries: Arc<dyn TeamQueries>,
     pub(crate) courses: Arc<dyn CourseRepository>,
+    pub(crate) course_queries: Arc<dyn CourseQueries>,
+    pub(crate) versions: Arc<dyn VersionRepository>,
+    pub(crate) version_queries: Arc<dyn VersionQueries>,
 }
 
 impl Ports {
@@ -322,6 +325,7 @@ impl Ports {
         let users = Arc::new(PgUsers::new(pg.clone()));
         let memberships = Arc::new(PgMemberships::new(pg.clone()));
         let teams = Arc::new(PgTeams::new(pg.clone()));
+        let courses = Arc::new(PgCourses::new(pg.clone()));
         Self {
             users: users.clone(),
             user_queries: users.clone(),
@@ -333,7 +337,10 @@ impl Ports {
             organizations: Arc::new(PgOrganizations::new(pg.clone())),
             teams: teams.clone(),
             team_queries: teams,
-            courses: Arc::new(PgCourses::new(pg.clone())),
+            courses: courses.clone(),
+            course_queries: courses.clone(),
+            versions: courses.clone(),
+            version_queries: courses,
             pg,
         }
     }
@@ -507,6 +514,8 @@ pub(crate) fn everything(db: &TestDatabase) -> Vec<String> {
         "team_memberships",
         "team_admins",
         "courses",
+        "course_versions",
+        "assignments",
         "audit_log",
     ];
     let selects =

@@ -14,13 +14,14 @@ mod current;
 mod error;
 mod get_course;
 mod job_title;
-mod json;
 mod period;
 pub mod ports;
 mod progress;
 mod progress_data;
 mod service;
 mod version;
+
+use domain_kernel::json;
 
 pub use assignment::{Assignment, AssignmentSource, AssignmentState, Learner, Lesson};
 pub use category::{

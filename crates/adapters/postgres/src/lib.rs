@@ -3,6 +3,7 @@
 //! Two verbs reach the database: [`Pg::read`] and [`Pg::write`]. A port method is one call of one of them.
 
 mod audit;
+mod champions;
 mod connect;
 mod courses;
 mod error;
@@ -13,6 +14,7 @@ mod memberships;
 mod migrations;
 mod orgs;
 mod pool;
+mod refinements;
 #[expect(unreachable_pub, reason = "the diesel command writes it")]
 mod schema;
 mod sql;

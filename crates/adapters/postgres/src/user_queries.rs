@@ -1,22 +1,24 @@
 use async_trait::async_trait;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Uuid as SqlUuid};
 use domain_kernel::{NameKey, OrgId, Page, PageRequest, SearchWords, Sort, TeamId, UserId};
 use domain_users::ports::{UserQueries, VisiblePlaces};
 use domain_users::{Account, SeenUser, User, UserError};
 use uuid::Uuid;
 
+use crate::champions::{champion_column, read_champion};
 use crate::error::PgError;
 use crate::sql::{Statement, order_by, statement};
 use crate::users::{ACCOUNT, AccountRow, PgUsers, UserRow};
 
-/// The columns of [`UserRow`], of a user `u`.
+/// The columns of [`UserRow`], of a user `u`, and what makes them a champion.
 macro_rules! user_columns {
     () => {
+        concat!(
         "u.id, u.username, u.provider, u.email, u.first_name, u.last_name, u.must_change_password, u.staff_role, \
          u.language, u.former_uid, u.uid_changed_at, u.last_sign_in_at, u.locked_at, u.deleted_at, u.created_at, \
-         u.updated_at"
+         u.updated_at, ", champion_column!())
     };
 }
 
@@ -25,7 +27,8 @@ const ALL: &str = concat!(
     "SELECT counted.total, true AS shows_private, page.* \
      FROM (SELECT count(*) AS total FROM users WHERE deleted_at IS NULL) counted LEFT JOIN LATERAL (SELECT ",
     user_columns!(),
-    " FROM users u WHERE u.deleted_at IS NULL ORDER BY u.id LIMIT {} OFFSET {}) page ON true ORDER BY page.id"
+    " FROM (SELECT * FROM users WHERE deleted_at IS NULL ORDER BY id LIMIT {} OFFSET {}) u) page \
+     ON true ORDER BY page.id"
 );
 
 /// The active members of one organization, in the order of the index that knows them.
@@ -85,13 +88,16 @@ struct PageRow {
     shows_private: Option<bool>,
     #[diesel(embed)]
     user: Option<UserRow>,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    champion: Option<serde_json::Value>,
 }
 
 fn read_page(rows: Vec<PageRow>) -> Result<Page<SeenUser>, UserError> {
     let total = rows.first().map_or(0, |row| row.total);
-    let shown = |row: PageRow| Some((row.shows_private?, row.user?));
-    let items = rows.into_iter().filter_map(shown).map(|(shows_private, row)| {
-        let user = User::try_from(row)?;
+    let shown = |row: PageRow| Some((row.shows_private?, row.user?, row.champion));
+    let items = rows.into_iter().filter_map(shown).map(|(shows_private, row, champion)| {
+        let mut user = User::try_from(row)?;
+        user.champion_certification = read_champion(champion)?;
         Ok(SeenUser { user, shows_private })
     });
     Ok(Page { items: items.collect::<Result<_, UserError>>()?, total })

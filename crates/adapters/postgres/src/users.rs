@@ -10,7 +10,7 @@ use domain_kernel::{
 };
 use domain_users::ports::{
     PasswordGround, PasswordResetRepository, PasswordUpdate, Registration, SessionRepository,
-    StoredCredentials, UserChange, UserEdit, UserRepository,
+    StoredCredentials, UserChange, UserEdit, UserQueries, UserRepository,
 };
 use domain_users::{
     Account, ClientId, Device, FormerUid, Login, MembershipBrief, MembershipStatus, PasswordHash,
@@ -19,6 +19,7 @@ use domain_users::{
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::champions::{champion_column, read_champion};
 use crate::error::{PgError, unreadable};
 use crate::invitations::take_membership;
 use crate::schema::{invitations, memberships, password_resets, sessions, users};
@@ -71,8 +72,9 @@ macro_rules! account_sql {
                     FROM team_admins ta JOIN teams t ON t.id = ta.team_id \
                     WHERE ta.membership_id = m.id AND t.deleted_at IS NULL) \
               ) ORDER BY m.created_at, m.id), '[]') \
-              FROM memberships m JOIN organizations o ON o.id = m.organization_id WHERE m.user_id = u.id) AS memberships \
-             FROM ",
+              FROM memberships m JOIN organizations o ON o.id = m.organization_id WHERE m.user_id = u.id) AS memberships, ",
+            champion_column!(),
+            " FROM ",
             $from
         )
     };
@@ -131,6 +133,8 @@ impl TryFrom<UserRow> for User {
                 .former_uid
                 .zip(row.uid_changed_at)
                 .map(|(uid, changed_at)| FormerUid { uid, changed_at }),
+            // Stands in a column of its own beside the row.
+            champion_certification: None,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -143,6 +147,8 @@ pub(crate) struct AccountRow {
     user: UserRow,
     #[diesel(sql_type = Jsonb)]
     memberships: serde_json::Value,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    champion: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -179,7 +185,8 @@ impl From<BriefJson> for MembershipBrief {
 
 impl AccountRow {
     pub(crate) fn read(self) -> Result<Account, UserError> {
-        let user = User::try_from(self.user)?;
+        let mut user = User::try_from(self.user)?;
+        user.champion_certification = read_champion(self.champion)?;
         let briefs: Vec<BriefJson> = serde_json::from_value(self.memberships)
             .map_err(|error| StorageError::Failed(Box::new(error)))?;
         Ok(Account { user, memberships: briefs.into_iter().map(MembershipBrief::from).collect() })
@@ -392,15 +399,7 @@ impl UserRepository for PgUsers {
     }
 
     async fn find(&self, id: UserId) -> Result<Option<User>, UserError> {
-        let row = self
-            .pg
-            .read(move |connection| {
-                let user = users::table.find(id.uuid()).filter(users::deleted_at.is_null());
-                Ok(user.select(UserRow::as_select()).first(connection).optional()?)
-            })
-            .await
-            .map_err(PgError::<UserError>::into_storage)?;
-        Ok(row.map(User::try_from).transpose()?)
+        Ok(self.find_account(id).await?.map(|account| account.user))
     }
 
     async fn find_credentials_by_id(&self, user: UserId) -> Result<Option<StoredCredentials>, UserError> {

@@ -31,6 +31,8 @@ pub enum Role {
     Member,
     /// Is on the team in question.
     TeamMember,
+    /// Is on the team in question and holds a valid certification as champion.
+    Champion,
     /// Runs the team in question.
     TeamAdmin,
     /// Runs the organization; counts as admin of each of its teams.
@@ -80,9 +82,23 @@ pub enum Permission {
     CourseCreate,
     /// Read a course in the staff area.
     CourseRead,
+    /// See who is certified as champion.
+    CertificationRead,
+    /// Certify a champion, or take a certification back.
+    CertificationManage,
+    /// See the refinements of a team.
+    RefinementRead,
+    /// Note a refinement of a team, and change the own notes.
+    RefinementWrite,
+    /// Change the refinements that others noted.
+    RefinementManage,
 }
 
 /// Whether `role` may do `permission` in the scope where it holds that role.
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table: it is read as a whole, and the compiler holds each role to every row"
+)]
 pub fn allows(role: Role, permission: Permission) -> bool {
     use Permission as P;
     match role {
@@ -93,7 +109,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamList
             | P::MembershipRead
             | P::MembershipTeamsRead
-            | P::UserRead => true,
+            | P::UserRead
+            | P::CertificationRead
+            | P::RefinementRead => true,
             P::OrganizationCreate
             | P::MembershipCreate
             | P::OrgAdminManage
@@ -105,7 +123,10 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::InvitationManage
-            | P::UserRename => false,
+            | P::UserRename
+            | P::CertificationManage
+            | P::RefinementWrite
+            | P::RefinementManage => false,
         },
         Role::OrgAdmin => match permission {
             P::MembershipCreate
@@ -122,11 +143,24 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipTeamsRead
             | P::InvitationManage
             | P::UserRead
-            | P::UserRename => true,
-            P::OrganizationCreate | P::CourseCreate | P::CourseRead => false,
+            | P::UserRename
+            | P::RefinementRead
+            | P::RefinementWrite => true,
+            P::OrganizationCreate
+            | P::CourseCreate
+            | P::CourseRead
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementManage => false,
         },
         Role::TeamAdmin => match permission {
-            P::MembershipRead | P::TeamRead | P::TeamList | P::TeamRename | P::UserRead => true,
+            P::MembershipRead
+            | P::TeamRead
+            | P::TeamList
+            | P::TeamRename
+            | P::UserRead
+            | P::RefinementRead
+            | P::RefinementWrite => true,
             P::OrganizationCreate
             | P::MembershipCreate
             | P::OrgAdminManage
@@ -139,7 +173,32 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipUpdate
             | P::MembershipTeamsRead
             | P::InvitationManage
-            | P::UserRename => false,
+            | P::UserRename
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementManage => false,
+        },
+        Role::Champion => match permission {
+            P::TeamRead | P::TeamList | P::RefinementRead | P::RefinementWrite => true,
+            P::OrganizationCreate
+            | P::MembershipCreate
+            | P::OrgAdminManage
+            | P::MembershipRead
+            | P::TeamCreate
+            | P::TeamRename
+            | P::TeamDelete
+            | P::TeamAdminManage
+            | P::CourseCreate
+            | P::CourseRead
+            | P::OrganizationUpdate
+            | P::MembershipUpdate
+            | P::MembershipTeamsRead
+            | P::InvitationManage
+            | P::UserRead
+            | P::UserRename
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementManage => false,
         },
         Role::TeamMember => match permission {
             P::TeamRead | P::TeamList => true,
@@ -158,7 +217,12 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipTeamsRead
             | P::InvitationManage
             | P::UserRead
-            | P::UserRename => false,
+            | P::UserRename
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementRead
+            | P::RefinementWrite
+            | P::RefinementManage => false,
         },
         Role::Member => match permission {
             P::TeamList => true,
@@ -178,7 +242,12 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipTeamsRead
             | P::InvitationManage
             | P::UserRead
-            | P::UserRename => false,
+            | P::UserRename
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementRead
+            | P::RefinementWrite
+            | P::RefinementManage => false,
         },
     }
 }

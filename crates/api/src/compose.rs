@@ -81,6 +81,7 @@ impl Composition {
             Arc::new(WindowThrottle::new(config.throttle.clone(), Arc::clone(&clock)));
         let users = Arc::new(PgUsers::new(pg.clone()));
         let teams = PgTeams::new(pg.clone());
+        let courses = Arc::new(PgCourses::new(pg.clone()));
         let hashing = hasher.load();
         let mailer =
             Arc::new(Mailer::new(config.mail.clone(), &config.mail_from, config.sign_up_url.clone())?);
@@ -112,11 +113,14 @@ impl Composition {
                 clock: Arc::clone(&clock),
                 ids: Arc::clone(&ids),
             },
-            courses: CourseService::new(
-                Arc::new(PgCourses::new(pg.clone())),
-                Arc::clone(&clock),
-                Arc::clone(&ids),
-            ),
+            courses: CourseService {
+                courses: courses.clone(),
+                queries: courses.clone(),
+                versions: courses.clone(),
+                version_queries: courses,
+                clock: Arc::clone(&clock),
+                ids: Arc::clone(&ids),
+            },
             memberships: MembershipService {
                 memberships: memberships.clone(),
                 queries: memberships.clone(),

@@ -60,6 +60,9 @@ pub fn document() -> OpenApi {
     document
 }
 
+/// Fields of answers that are there only when they are asked for.
+const ON_DEMAND: [(&str, &str); 1] = [("ListedCourseVersion", "data")];
+
 /// Answers always hold all their fields, null where there is nothing; only the bodies of errors and of requests vary.
 fn require_all_of_answers(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
@@ -79,7 +82,8 @@ fn require_all_of_answers(document: &mut OpenApi) {
             _ => Vec::new(),
         };
         for object in parts.into_iter().filter(|_| !varies) {
-            object.required = object.properties.keys().cloned().collect();
+            let is_always_there = |field: &&String| !ON_DEMAND.contains(&(name.as_str(), field.as_str()));
+            object.required = object.properties.keys().filter(is_always_there).cloned().collect();
         }
     }
 }

@@ -75,6 +75,16 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(refinements::handlers::update_refinement)
                 .service(courses::handlers::create_course)
                 .service(courses::handlers::get_course)
+                .service(courses::handlers::list_courses)
+                .service(courses::handlers::update_course)
+                .service(courses::handlers::replace_course)
+                .service(courses::version_handlers::list_versions)
+                .service(courses::version_handlers::create_version)
+                .service(courses::version_handlers::get_version)
+                .service(courses::version_handlers::update_version)
+                .service(courses::version_handlers::replace_version)
+                .service(courses::version_handlers::publish_version)
+                .service(courses::version_handlers::archive_version)
                 .default_service(web::to(nothing_here)),
         )
         .map(|config| config.service(docs_page::docs_asset).default_service(web::to(nothing_here)));

@@ -304,7 +304,7 @@ async fn a_document_that_is_blank_or_too_large_is_refused() {
         format!("{open}{}{close}", "x".repeat(length - open.len() - close.len()))
     };
     for (kind, body, status, code) in [
-        ("application/json", of_length((1 << 20) + 1), 413, "body_too_large"),
+        ("application/json", of_length((2 << 20) + 1), 413, "body_too_large"),
         ("application/json", of_length(1 << 20), 400, "validation_failed"),
         ("application/json", "[]".into(), 400, "malformed_body"),
         ("application/json", "null".into(), 400, "malformed_body"),

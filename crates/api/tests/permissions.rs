@@ -85,6 +85,7 @@ const COLLEAGUE: &[(&str, &str)] = &[("membership_id", "colleague.membership")];
 const PENDING: &[(&str, &str)] = &[("membership_id", "pending.membership")];
 const ROSTER: &[(&str, &str)] = &[("organization_id", "organization"), ("id", "colleague.membership")];
 const INVITATION: &[(&str, &str)] = &[("organization_id", "organization"), ("id", "pending.invitation")];
+const VERSION: &[(&str, &str)] = &[("course_id", "course"), ("version_id", "version")];
 const CERTIFICATION: &[(&str, &str)] = &[("id", "certification")];
 const REFINEMENT: &[(&str, &str)] = &[("team_id", "team"), ("refinement_id", "refinement")];
 const OWN_REFINEMENT: &[(&str, &str)] = &[("team_id", "team"), ("refinement_id", "self.refinement")];
@@ -121,6 +122,7 @@ fn cases() -> Vec<Case> {
         Case::new("POST", "/organizations/{organization_id}/invitations/{id}/reissue").what("", INVITATION),
         Case::new("POST", "/organizations/{organization_id}/invitations/{id}/resend").what("", INVITATION),
         Case::new("POST", "/organizations/{organization_id}/invitations/{id}/revoke").what("", INVITATION),
+        Case::one("POST", "/organizations/{organization_id}/invitations/{id}/revoke").what("a foreign one, below the own organization", &[("organization_id", "organization"), ("id", "foreign.invitation")]),
         Case::new("POST", "/organizations/{organization_id}/memberships").what("", ORGANIZATION).body(r#"{"first_name":"A","last_name":"B"}"#),
         Case::new("PATCH", "/organizations/{organization_id}/memberships/{id}").what("", ROSTER).body(r#"{"job_title":"Driver"}"#),
         Case::new("DELETE", "/organizations/{organization_id}/memberships/{id}").what("", ROSTER),
@@ -162,6 +164,16 @@ fn cases() -> Vec<Case> {
         Case::one("DELETE", "/worklete_admin/champion_certifications/{id}").what("", CERTIFICATION),
         Case::one("POST", "/worklete_admin/courses").body(r#"{"name":"Lifting"}"#),
         Case::new("GET", "/worklete_admin/courses/{id}").what("of the organization", &[("id", "course")]),
+        Case::new("GET", "/worklete_admin/courses").what("", &[("organization", "organization")]).query("?organization_id={organization}"),
+        Case::new("PATCH", "/worklete_admin/courses/{id}").what("of the organization", &[("id", "course")]).body(r#"{"name":"Pulling"}"#),
+        Case::new("PUT", "/worklete_admin/courses/{id}").what("of the organization", &[("id", "course")]).body(r#"{"name":"Pulling"}"#),
+        Case::new("GET", "/worklete_admin/courses/{course_id}/versions").what("of the organization", &[("course_id", "course")]),
+        Case::new("POST", "/worklete_admin/courses/{course_id}/versions").what("of the organization", &[("course_id", "course")]).query("?force=true").body(r#"{"data":{}}"#),
+        Case::new("GET", "/worklete_admin/courses/{course_id}/versions/{version_id}").what("of the organization", VERSION),
+        Case::new("PATCH", "/worklete_admin/courses/{course_id}/versions/{version_id}").what("of the organization", VERSION).body(r#"{"data":{"a":1}}"#),
+        Case::new("PUT", "/worklete_admin/courses/{course_id}/versions/{version_id}").what("of the organization", VERSION).body(r#"{"data":{"a":1}}"#),
+        Case::new("POST", "/worklete_admin/courses/{course_id}/versions/{version_id}/publish").what("of the organization", VERSION),
+        Case::new("POST", "/worklete_admin/courses/{course_id}/versions/{version_id}/archive").what("of the organization", VERSION),
         Case::one("POST", "/worklete_admin/organizations").body(r#"{"name":"New one"}"#),
         Case::new("GET", "/worklete_admin/teams/{team_id}/refinements").what("one's team", TEAM),
         Case::new("GET", "/worklete_admin/teams/{team_id}/refinements").what("another team", OTHER_TEAM),
@@ -228,6 +240,11 @@ impl<'a> Maker<'a> {
             "INSERT INTO courses (id, organization_id, name, created_at, updated_at) \
              VALUES ('{course}', '{organization}', 'Lifting', now(), now())"
         ));
+        let (version, editor) = (self.id(), self.user(&format!("{name}-editor-{number}"), Some("admin")));
+        self.add(&format!(
+            "INSERT INTO course_versions (id, course_id, number, status, data, created_by, created_at, updated_at) \
+             VALUES ('{version}', '{course}', 1, 'draft', '{{}}', '{editor}', now(), now())"
+        ));
         let mut place = Place::default();
         let fresh = format!("{name}-name-{number}");
         for (key, value) in [
@@ -235,6 +252,7 @@ impl<'a> Maker<'a> {
             ("team", team),
             ("other team", other),
             ("course", course),
+            ("version", version),
             ("fresh", fresh),
         ] {
             place.values.insert(key.into(), value);
@@ -353,6 +371,7 @@ impl<'a> Maker<'a> {
             let refinement = self.refinement(place, &double);
             place.values.insert("refinement".into(), refinement);
         }
+        own.values.insert("foreign.invitation".into(), foreign.values["pending.invitation"].clone());
         let (mut people, mut selves) = (BTreeMap::new(), BTreeMap::new());
         for (role, membership) in [
             ("outsider", Membership::OrgAdmin),
@@ -429,6 +448,7 @@ fn fingerprint(app: &TestApp) -> Vec<String> {
         "team_memberships",
         "team_admins",
         "courses",
+        "course_versions",
         "champion_certifications",
         "refinements",
         "audit_log",

@@ -1,26 +1,25 @@
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Date, Nullable, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{
     AuditEntry, ChampionCertificationId, OrgId, Page, PageRequest, Refusal, StorageError, UserId,
 };
 use domain_users::ports::{CertificationFilter, ChampionRepository};
 use domain_users::{Certified, ChampionCertification, UserError, ValidCertification};
 use serde::Deserialize;
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::audit;
 use crate::error::PgError;
 use crate::schema::{champion_certifications, users};
-use crate::sql::{Statement, statement};
+use crate::sql::{Statement, row, statement};
 use crate::users::PgUsers;
 
-/// What makes a user `u` a champion today, as one JSON value: what [`read_champion`] reads.
+/// What makes a user `u` a champion today, as the text of a JSON value: what [`read_champion`] reads.
 macro_rules! champion_column {
     () => {
-        "(SELECT jsonb_build_object('id', c.id, 'date', c.date, 'expires_on', c.expires_on) \
+        "(SELECT json_build_object('id', c.id, 'date', c.date, 'expires_on', c.expires_on)::text \
           FROM champion_certifications c WHERE c.user_id = u.id AND c.revoked_at IS NULL \
             AND c.expires_on >= (now() AT TIME ZONE 'UTC')::date ORDER BY c.date DESC LIMIT 1) AS champion"
     };
@@ -35,24 +34,26 @@ struct ChampionJson {
 }
 
 /// Reads a [`champion_column`].
-pub(crate) fn read_champion(column: Option<Value>) -> Result<Option<ValidCertification>, StorageError> {
+pub(crate) fn read_champion(column: Option<&str>) -> Result<Option<ValidCertification>, StorageError> {
     let Some(json) = column else { return Ok(None) };
     let read: ChampionJson =
-        serde_json::from_value(json).map_err(|error| StorageError::Failed(Box::new(error)))?;
+        serde_json::from_str(json).map_err(|error| StorageError::Failed(Box::new(error)))?;
     let id = ChampionCertificationId::new(read.id);
     Ok(Some(ValidCertification { id, date: read.date, expires_on: read.expires_on }))
 }
 
-#[derive(Queryable, Selectable, QueryableByName)]
-#[diesel(table_name = champion_certifications)]
-struct CertificationRow {
-    id: Uuid,
-    user_id: Uuid,
-    date: NaiveDate,
-    expires_on: NaiveDate,
-    created_by: Uuid,
-    created_at: DateTime<Utc>,
-    revoked_at: Option<DateTime<Utc>>,
+row! {
+    #[derive(Selectable)]
+    #[diesel(table_name = champion_certifications)]
+    struct CertificationRow, CertificationColumns {
+        id: Uuid => SqlUuid,
+        user_id: Uuid => SqlUuid,
+        date: NaiveDate => Date,
+        expires_on: NaiveDate => Date,
+        created_by: Uuid => SqlUuid,
+        created_at: DateTime<Utc> => Timestamptz,
+        revoked_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+    }
 }
 
 impl From<CertificationRow> for ChampionCertification {
@@ -69,13 +70,12 @@ impl From<CertificationRow> for ChampionCertification {
     }
 }
 
-/// A row of a page: the total, and a certification unless the page is empty.
-#[derive(QueryableByName)]
-struct PageRow {
-    #[diesel(sql_type = BigInt)]
-    total: i64,
-    #[diesel(embed)]
-    certification: Option<CertificationRow>,
+row! {
+    /// A row of a page: the total, and a certification unless the page is empty.
+    struct PageRow, PageColumns {
+        total: i64 => BigInt,
+        certification: Option<CertificationRow> => Nullable<CertificationColumns>,
+    }
 }
 
 /// The list: one row for each certification of the page, or one row of nulls; each with the total.
@@ -196,7 +196,7 @@ impl ChampionRepository for PgUsers {
             // Once for the total and once for the page.
             let list = bind_filter(bind_filter(statement(list_sql(&filter)), &filter), &filter);
             let list = list.bind::<BigInt, _>(page.limit).bind::<BigInt, _>(page.offset);
-            Ok(list.load::<PageRow>(connection)?)
+            Ok(list.rows::<PageColumns>().load::<PageRow>(connection)?)
         });
         let rows = rows.await.map_err(PgError::<UserError>::into_storage)?;
         let total = rows.first().map_or(0, |row| row.total);

@@ -5,6 +5,7 @@
 mod audit;
 mod champions;
 mod connect;
+mod course_versions;
 mod courses;
 mod error;
 mod invitations;

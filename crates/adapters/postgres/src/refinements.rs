@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Date, Jsonb, Nullable, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{
     AuditEntry, CourseId, FieldErrors, FieldProblem, MembershipId, OrgId, Page, PageRequest, RefinementId,
     Refusal, StorageError, TeamId, UserId,
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::audit;
 use crate::error::{PgError, unreadable};
 use crate::schema::{organizations, refinements, teams};
-use crate::sql::statement;
+use crate::sql::{row, statement};
 use crate::teams::PgTeams;
 
 type Outcome<T> = Result<T, PgError<TeamError>>;
@@ -61,27 +61,27 @@ const KNOWN: &str = concat!(
         WHERE c.id = named.id AND (c.organization_id IS NULL OR c.organization_id = {}))) AS course"
 );
 
-#[derive(QueryableByName)]
-struct Known {
-    #[diesel(sql_type = Bool)]
-    led_by: bool,
-    #[diesel(sql_type = Bool)]
-    members: bool,
-    #[diesel(sql_type = Bool)]
-    course: bool,
+row! {
+    struct Known, KnownColumns {
+        led_by: bool => Bool,
+        members: bool => Bool,
+        course: bool => Bool,
+    }
 }
 
-#[derive(Queryable, Selectable, QueryableByName)]
-#[diesel(table_name = refinements)]
-struct RefinementRow {
-    id: Uuid,
-    organization_id: Uuid,
-    team_id: Uuid,
-    data: Value,
-    occurred_on: NaiveDate,
-    created_by: Uuid,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+row! {
+    #[derive(Selectable)]
+    #[diesel(table_name = refinements)]
+    struct RefinementRow, RefinementColumns {
+        id: Uuid => SqlUuid,
+        organization_id: Uuid => SqlUuid,
+        team_id: Uuid => SqlUuid,
+        data: Value => Jsonb,
+        occurred_on: NaiveDate => Date,
+        created_by: Uuid => SqlUuid,
+        created_at: DateTime<Utc> => Timestamptz,
+        updated_at: DateTime<Utc> => Timestamptz,
+    }
 }
 
 impl TryFrom<RefinementRow> for Refinement {
@@ -102,20 +102,19 @@ impl TryFrom<RefinementRow> for Refinement {
     }
 }
 
-#[derive(QueryableByName)]
-struct PlacedRow {
-    #[diesel(sql_type = SqlUuid)]
-    place_id: Uuid,
-    #[diesel(embed)]
-    refinement: Option<RefinementRow>,
+row! {
+    struct PlacedRow, PlacedColumns {
+        place_id: Uuid => SqlUuid,
+        refinement: Option<RefinementRow> => Nullable<RefinementColumns>,
+    }
 }
 
-#[derive(QueryableByName)]
-struct PageRow {
-    #[diesel(sql_type = BigInt)]
-    total: i64,
-    #[diesel(embed)]
-    placed: PlacedRow,
+row! {
+    struct PageRow, PageColumns {
+        total: i64 => BigInt,
+        place_id: Uuid => SqlUuid,
+        refinement: Option<RefinementRow> => Nullable<RefinementColumns>,
+    }
 }
 
 fn not_found<T>() -> Outcome<T> {
@@ -150,6 +149,7 @@ fn check(connection: &mut PgConnection, refinement: &Refinement) -> Outcome<()> 
         .bind::<SqlUuid, _>(organization)
         .bind::<Array<SqlUuid>, _>(course)
         .bind::<SqlUuid, _>(organization)
+        .rows::<KnownColumns>()
         .get_result(connection)?;
     let mut errors = FieldErrors::new();
     for (is_known, field, message) in [
@@ -245,6 +245,7 @@ impl RefinementRepository for PgTeams {
             let row: Option<PlacedRow> = statement(REFINEMENT)
                 .bind::<SqlUuid, _>(id.uuid())
                 .bind::<SqlUuid, _>(team.uuid())
+                .rows::<PlacedColumns>()
                 .get_result(connection)
                 .optional()?;
             let Some(row) = row else { return Ok(None) };
@@ -263,10 +264,11 @@ impl RefinementRepository for PgTeams {
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(team.uuid())
+                .rows::<PageColumns>()
                 .load(connection)?;
             let Some(first) = rows.first() else { return Ok(None) };
-            let (organization, total) = (OrgId::new(first.placed.place_id), first.total);
-            let items = rows.into_iter().filter_map(|row| row.placed.refinement).map(read);
+            let (organization, total) = (OrgId::new(first.place_id), first.total);
+            let items = rows.into_iter().filter_map(|row| row.refinement).map(read);
             Ok(Some((organization, Page { items: items.collect::<Outcome<_>>()?, total })))
         });
         found.await.map_err(PgError::into_storage)

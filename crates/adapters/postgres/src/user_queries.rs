@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
 use domain_kernel::{NameKey, OrgId, Page, PageRequest, SearchWords, Sort, TeamId, UserId};
 use domain_users::ports::{UserQueries, VisiblePlaces};
 use domain_users::{Account, SeenUser, User, UserError};
@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::champions::{champion_column, read_champion};
 use crate::error::PgError;
-use crate::sql::{Statement, order_by, statement};
-use crate::users::{ACCOUNT, AccountRow, PgUsers, UserRow};
+use crate::sql::{Statement, order_by, row, statement};
+use crate::users::{ACCOUNT, AccountColumns, AccountRow, PgUsers, UserColumns, UserRow};
 
 /// The columns of [`UserRow`], of a user `u`, and what makes them a champion.
 macro_rules! user_columns {
@@ -80,16 +80,13 @@ fn search_sql(scope: &str, hits: &str, sort: &Sort<NameKey>) -> String {
     )
 }
 
-#[derive(QueryableByName)]
-struct PageRow {
-    #[diesel(sql_type = BigInt)]
-    total: i64,
-    #[diesel(sql_type = Nullable<Bool>)]
-    shows_private: Option<bool>,
-    #[diesel(embed)]
-    user: Option<UserRow>,
-    #[diesel(sql_type = Nullable<Jsonb>)]
-    champion: Option<serde_json::Value>,
+row! {
+    struct PageRow, PageColumns {
+        total: i64 => BigInt,
+        shows_private: Option<bool> => Nullable<Bool>,
+        user: Option<UserRow> => Nullable<UserColumns>,
+        champion: Option<String> => Nullable<Text>,
+    }
 }
 
 fn read_page(rows: Vec<PageRow>) -> Result<Page<SeenUser>, UserError> {
@@ -97,7 +94,7 @@ fn read_page(rows: Vec<PageRow>) -> Result<Page<SeenUser>, UserError> {
     let shown = |row: PageRow| Some((row.shows_private?, row.user?, row.champion));
     let items = rows.into_iter().filter_map(shown).map(|(shows_private, row, champion)| {
         let mut user = User::try_from(row)?;
-        user.champion_certification = read_champion(champion)?;
+        user.champion_certification = read_champion(champion.as_deref())?;
         Ok(SeenUser { user, shows_private })
     });
     Ok(Page { items: items.collect::<Result<_, UserError>>()?, total })
@@ -123,7 +120,10 @@ fn bind_search(sql: String, words: &SearchWords, page: PageRequest) -> Statement
 impl UserQueries for PgUsers {
     async fn find_account(&self, id: UserId) -> Result<Option<Account>, UserError> {
         let found = self.pg.read(move |connection| {
-            let row = statement(ACCOUNT).bind::<SqlUuid, _>(id.uuid()).get_result::<AccountRow>(connection);
+            let row = statement(ACCOUNT)
+                .bind::<SqlUuid, _>(id.uuid())
+                .rows::<AccountColumns>()
+                .get_result::<AccountRow>(connection);
             row.optional()?.map(AccountRow::read).transpose().map_err(PgError::Refused)
         });
         let account = found.await.map_err(PgError::into_storage)?;
@@ -133,7 +133,7 @@ impl UserQueries for PgUsers {
     async fn list_all(&self, page: PageRequest) -> Result<Page<User>, UserError> {
         let rows = self.rows(move |connection| {
             let list = statement(ALL).bind::<BigInt, _>(page.limit).bind::<BigInt, _>(page.offset);
-            Ok(list.load(connection)?)
+            Ok(list.rows::<PageColumns>().load(connection)?)
         });
         Ok(read_page(rows.await?)?.map(|seen| seen.user))
     }
@@ -153,7 +153,7 @@ impl UserQueries for PgUsers {
                     .bind::<SqlUuid, _>(*organization)
                     .bind::<BigInt, _>(page.limit)
                     .bind::<BigInt, _>(page.offset);
-                return Ok(list.load(connection)?);
+                return Ok(list.rows::<PageColumns>().load(connection)?);
             }
             let list = statement(VISIBLE)
                 .bind::<SqlUuid, _>(places.own.uuid())
@@ -161,7 +161,7 @@ impl UserQueries for PgUsers {
                 .bind::<Array<SqlUuid>, _>(teams)
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset);
-            Ok(list.load(connection)?)
+            Ok(list.rows::<PageColumns>().load(connection)?)
         });
         read_page(rows.await?)
     }
@@ -174,7 +174,7 @@ impl UserQueries for PgUsers {
     ) -> Result<Page<User>, UserError> {
         let rows = self.rows(move |connection| {
             let sql = search_sql("''", HITS_ANYWHERE, &sort);
-            Ok(bind_search(sql, &words, page).load(connection)?)
+            Ok(bind_search(sql, &words, page).rows::<PageColumns>().load(connection)?)
         });
         Ok(read_page(rows.await?)?.map(|seen| seen.user))
     }
@@ -193,7 +193,7 @@ impl UserQueries for PgUsers {
                 order_by(&sort, "found")
             );
             let found = bind_search(sql, &words, page).bind::<SqlUuid, _>(organization.uuid());
-            Ok(found.load(connection)?)
+            Ok(found.rows::<PageColumns>().load(connection)?)
         });
         let rows = rows.await?;
         if rows.is_empty() {

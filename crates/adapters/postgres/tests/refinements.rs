@@ -62,6 +62,7 @@ async fn given_course(ports: &Ports, staff: UserId, organization: Option<OrgId>)
         basics: false,
         position: 0,
         language_codes: vec![],
+        published: None,
         archived_at: Some(at(3)),
         created_at: at(1),
         updated_at: at(2),

@@ -3,22 +3,32 @@
 //! The rules of training are pure: [`CourseVersion`] and its life, [`Calendar`] for weeks and months, [`Situation`] for
 //! the course that is current, and [`Assignment::absorb`] for what phones report, late and in any order.
 //!
-//! Use cases of [`CourseService`]: `create_course`, `get_course`.
+//! Use cases of [`CourseService`]: `create_course`, `get_course`, `list_courses`, `update_course`, `create_version`,
+//! `get_version`, `list_versions`, `update_version` (which publishes, too), `archive_version`.
 
+mod archive_version;
 mod assignment;
 mod canonical;
 mod category;
 mod course;
 mod create_course;
+mod create_version;
 mod current;
 mod error;
 mod get_course;
+mod get_version;
 mod job_title;
+mod list_courses;
+mod list_versions;
 mod period;
 pub mod ports;
 mod progress;
 mod progress_data;
 mod service;
+#[cfg(test)]
+mod tests;
+mod update_course;
+mod update_version;
 mod version;
 
 use domain_kernel::json;
@@ -29,6 +39,7 @@ pub use category::{
 };
 pub use course::{Course, CourseName, Description, LanguageCode};
 pub use create_course::CreateCourse;
+pub use create_version::CreateVersion;
 pub use current::{
     CatalogCourse, CurrentCourse, Decision, JoinedTeam, PastAssignment, PublishedVersion, Rule, Situation,
 };
@@ -38,4 +49,6 @@ pub use period::{Cadence, Calendar, Period};
 pub use progress::{Absorbed, ClientTime, DedupeKey, EventStamp, EventType, PlayerSessionId, ProgressEvent};
 pub use progress_data::{Percent, ProgressData, ProgressHash};
 pub use service::CourseService;
-pub use version::{CourseVersion, VersionData, VersionStatus};
+pub use update_course::CourseChange;
+pub use update_version::VersionChange;
+pub use version::{CourseVersion, Edition, ListedVersion, Shelf, VersionData, VersionKey, VersionStatus};

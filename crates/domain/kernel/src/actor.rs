@@ -90,6 +90,12 @@ impl Actor {
         }
     }
 
+    /// The organizations that the actor can see anything of; none for staff, who see all.
+    pub fn horizon(&self) -> Option<Vec<OrgId>> {
+        let own = || self.memberships.iter().map(|membership| membership.organization).collect();
+        self.staff.is_none().then(own)
+    }
+
     /// The actor's highest role in `scope`, or `None` when the actor has no part in it.
     pub fn role_in(&self, scope: Scope) -> Option<Role> {
         self.staff_role().max(self.own_role(scope))

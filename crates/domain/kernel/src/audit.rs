@@ -3,8 +3,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    ChampionCertificationId, CourseId, InvitationId, MembershipId, OrgId, Origin, RefinementId, TeamId,
-    UserId,
+    ChampionCertificationId, CourseId, CourseVersionId, InvitationId, MembershipId, OrgId, Origin,
+    RefinementId, TeamId, UserId,
 };
 
 /// What an audited write was about.
@@ -18,6 +18,8 @@ pub enum AuditSubject {
     Team(TeamId),
     /// A course.
     Course(CourseId),
+    /// A version of a course.
+    CourseVersion(CourseVersionId),
     /// An account.
     User(UserId),
     /// An invitation.
@@ -36,6 +38,7 @@ impl AuditSubject {
             Self::Membership(id) => ("membership", id.uuid()),
             Self::Team(id) => ("team", id.uuid()),
             Self::Course(id) => ("course", id.uuid()),
+            Self::CourseVersion(id) => ("course_version", id.uuid()),
             Self::User(id) => ("user", id.uuid()),
             Self::Invitation(id) => ("invitation", id.uuid()),
             Self::ChampionCertification(id) => ("champion_certification", id.uuid()),

@@ -53,7 +53,7 @@ pub trait TeamRepository: Send + Sync {
 pub struct MembershipOwner {
     /// In which organization.
     pub organization: OrgId,
-    /// Who took it; none while pending.
+    /// Who took it; none while pending and once it is deactivated: whoever has left does not follow the teams any more.
     pub user: Option<UserId>,
 }
 

@@ -15,7 +15,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Jsonb;
-use domain_courses::ports::CourseRepository;
+use domain_courses::ports::{CourseQueries, CourseRepository, VersionQueries, VersionRepository};
 use domain_kernel::{
     AuditEntry, AuditSubject, DomainError, EmailAddress, InvitationId, InviteCode, MembershipId, NameKey,
     OrgId, Origin, PageRequest, PasswordResetId, PersonName, SearchWords, SessionId, Sort, StaffRole, TeamId,
@@ -314,6 +314,9 @@ pub(crate) struct Ports {
     pub(crate) team_queries: Arc<dyn TeamQueries>,
     pub(crate) refinements: Arc<dyn RefinementRepository>,
     pub(crate) courses: Arc<dyn CourseRepository>,
+    pub(crate) course_queries: Arc<dyn CourseQueries>,
+    pub(crate) versions: Arc<dyn VersionRepository>,
+    pub(crate) version_queries: Arc<dyn VersionQueries>,
 }
 
 impl Ports {
@@ -325,6 +328,7 @@ impl Ports {
         let users = Arc::new(PgUsers::new(pg.clone()));
         let memberships = Arc::new(PgMemberships::new(pg.clone()));
         let teams = Arc::new(PgTeams::new(pg.clone()));
+        let courses = Arc::new(PgCourses::new(pg.clone()));
         Self {
             users: users.clone(),
             user_queries: users.clone(),
@@ -338,7 +342,10 @@ impl Ports {
             teams: teams.clone(),
             team_queries: teams.clone(),
             refinements: teams,
-            courses: Arc::new(PgCourses::new(pg.clone())),
+            courses: courses.clone(),
+            course_queries: courses.clone(),
+            versions: courses.clone(),
+            version_queries: courses,
             pg,
         }
     }
@@ -512,6 +519,8 @@ pub(crate) fn everything(db: &TestDatabase) -> Vec<String> {
         "team_memberships",
         "team_admins",
         "courses",
+        "course_versions",
+        "assignments",
         "champion_certifications",
         "refinements",
         "audit_log",

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::audit;
 use crate::error::PgError;
 use crate::schema::{champion_certifications, users};
-use crate::sql::{Statement, row, statement};
+use crate::sql::{PageColumns, PageRow, Statement, read_page, row, statement};
 use crate::users::PgUsers;
 
 /// What makes a user `u` a champion today, as the text of a JSON value: what [`read_champion`] reads.
@@ -67,14 +67,6 @@ impl From<CertificationRow> for ChampionCertification {
             created_at: row.created_at,
             revoked_at: row.revoked_at,
         }
-    }
-}
-
-row! {
-    /// A row of a page: the total, and a certification unless the page is empty.
-    struct PageRow, PageColumns {
-        total: i64 => BigInt,
-        certification: Option<CertificationRow> => Nullable<CertificationColumns>,
     }
 }
 
@@ -196,11 +188,9 @@ impl ChampionRepository for PgUsers {
             // Once for the total and once for the page.
             let list = bind_filter(bind_filter(statement(list_sql(&filter)), &filter), &filter);
             let list = list.bind::<BigInt, _>(page.limit).bind::<BigInt, _>(page.offset);
-            Ok(list.rows::<PageColumns>().load::<PageRow>(connection)?)
+            Ok(list.rows::<PageColumns<CertificationColumns>>().load(connection)?)
         });
-        let rows = rows.await.map_err(PgError::<UserError>::into_storage)?;
-        let total = rows.first().map_or(0, |row| row.total);
-        let items = rows.into_iter().filter_map(|row| row.certification).map(ChampionCertification::from);
-        Ok(Page { items: items.collect(), total })
+        let rows: Vec<PageRow<CertificationRow>> = rows.await.map_err(PgError::<UserError>::into_storage)?;
+        Ok(read_page(rows).unwrap_or_default().map(ChampionCertification::from))
     }
 }

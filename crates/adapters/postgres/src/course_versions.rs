@@ -16,7 +16,7 @@ use crate::audit;
 use crate::courses::{PgCourses, lock_course};
 use crate::error::{PgError, unreadable};
 use crate::schema::{assignments, course_versions};
-use crate::sql::statement;
+use crate::sql::{PageColumns, PageRow, SortColumn, order_by, read_page, row, statement};
 
 macro_rules! head_columns {
     () => {
@@ -45,42 +45,32 @@ fn list_sql(with_data: bool, sort: &Sort<VersionKey>) -> String {
     )
 }
 
-/// Ends with the id, so that no row is on two pages.
-fn order_by(sort: &Sort<VersionKey>, table: &str) -> String {
-    let columns = sort.keys().iter().map(|key| {
-        let name = match key.by {
-            VersionKey::CreatedAt => "created_at",
-            VersionKey::PublishedAt => "published_at",
+impl SortColumn for VersionKey {
+    const NULLS: &str = " NULLS LAST";
+
+    fn of(self, table: &str) -> String {
+        let name = match self {
+            Self::CreatedAt => "created_at",
+            Self::PublishedAt => "published_at",
         };
-        format!("{table}.{name}{} NULLS LAST, ", if key.is_descending { " DESC" } else { "" })
-    });
-    format!("ORDER BY {}{table}.id", columns.collect::<String>())
+        format!("{table}.{name}")
+    }
 }
 
-#[derive(QueryableByName)]
-struct VersionRow {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
-    course_id: Uuid,
-    #[diesel(sql_type = Integer)]
-    number: i32,
-    #[diesel(sql_type = Text)]
-    status: String,
-    #[diesel(sql_type = Nullable<Jsonb>)]
-    data: Option<Value>,
-    #[diesel(sql_type = SqlUuid)]
-    created_by: Uuid,
-    #[diesel(sql_type = Timestamptz)]
-    created_at: DateTime<Utc>,
-    #[diesel(sql_type = Timestamptz)]
-    updated_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    published_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    archived_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Integer)]
-    lock_version: i32,
+row! {
+    struct VersionRow, VersionColumns {
+        id: Uuid => SqlUuid,
+        course_id: Uuid => SqlUuid,
+        number: i32 => Integer,
+        status: String => Text,
+        created_by: Uuid => SqlUuid,
+        created_at: DateTime<Utc> => Timestamptz,
+        updated_at: DateTime<Utc> => Timestamptz,
+        published_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        archived_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        lock_version: i32 => Integer,
+        data: Option<Value> => Nullable<Jsonb>,
+    }
 }
 
 impl VersionRow {
@@ -113,22 +103,13 @@ impl VersionRow {
     }
 }
 
-/// A row of a page: the total, and a version unless the page is empty.
-#[derive(QueryableByName)]
-struct PageRow {
-    #[diesel(sql_type = BigInt)]
-    total: i64,
-    #[diesel(embed)]
-    version: Option<VersionRow>,
-}
-
 fn load(
     connection: &mut PgConnection,
     course: CourseId,
     id: CourseVersionId,
 ) -> QueryResult<Option<VersionRow>> {
     let found = statement(VERSION).bind::<SqlUuid, _>(course.uuid()).bind::<SqlUuid, _>(id.uuid());
-    found.get_result(connection).optional()
+    found.rows::<VersionColumns>().get_result(connection).optional()
 }
 
 /// How the versions of a course stand, with the course and the versions that may still change locked. Whoever gives the
@@ -304,11 +285,9 @@ impl VersionQueries for PgCourses {
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(course.uuid());
-            Ok(list.load::<PageRow>(connection)?)
+            Ok(list.rows::<PageColumns<VersionColumns>>().load::<PageRow<VersionRow>>(connection)?)
         });
-        let rows = rows.await.map_err(PgError::<CourseError>::into_storage)?;
-        let Some(total) = rows.first().map(|row| row.total) else { return Ok(None) };
-        let items = rows.into_iter().filter_map(|row| row.version).map(VersionRow::read);
-        Ok(Some(Page { items: items.collect::<Result<_, _>>()?, total }))
+        let page = read_page(rows.await.map_err(PgError::<CourseError>::into_storage)?);
+        page.map(|page| page.try_map(VersionRow::read)).transpose()
     }
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::error::PgError;
 use crate::schema::{assignments, courses};
-use crate::sql::statement;
+use crate::sql::{PageColumns, PageRow, read_page, row, statement};
 use crate::{Pg, audit};
 
 /// Courses and their versions in PostgreSQL.
@@ -65,32 +65,21 @@ fn list_sql(filter: CourseFilter) -> String {
     )
 }
 
-#[derive(QueryableByName)]
-struct CourseRow {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    organization_id: Option<Uuid>,
-    #[diesel(sql_type = Text)]
-    name: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    description: Option<String>,
-    #[diesel(sql_type = Bool)]
-    basics: bool,
-    #[diesel(sql_type = Integer)]
-    position: i32,
-    #[diesel(sql_type = Array<Nullable<Text>>)]
-    language_codes: Vec<Option<String>>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    archived_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Timestamptz)]
-    created_at: DateTime<Utc>,
-    #[diesel(sql_type = Timestamptz)]
-    updated_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    published_id: Option<Uuid>,
-    #[diesel(sql_type = Nullable<Integer>)]
-    published_number: Option<i32>,
+row! {
+    struct CourseRow, CourseColumns {
+        id: Uuid => SqlUuid,
+        organization_id: Option<Uuid> => Nullable<SqlUuid>,
+        name: String => Text,
+        description: Option<String> => Nullable<Text>,
+        basics: bool => Bool,
+        position: i32 => Integer,
+        language_codes: Vec<Option<String>> => Array<Nullable<Text>>,
+        archived_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        created_at: DateTime<Utc> => Timestamptz,
+        updated_at: DateTime<Utc> => Timestamptz,
+        published_id: Option<Uuid> => Nullable<SqlUuid>,
+        published_number: Option<i32> => Nullable<Integer>,
+    }
 }
 
 impl From<CourseRow> for Course {
@@ -110,15 +99,6 @@ impl From<CourseRow> for Course {
             updated_at: row.updated_at,
         }
     }
-}
-
-/// A row of a page: the total, and a course unless the page is empty.
-#[derive(QueryableByName)]
-struct PageRow {
-    #[diesel(sql_type = BigInt)]
-    total: i64,
-    #[diesel(embed)]
-    course: Option<CourseRow>,
 }
 
 fn languages(course: &Course) -> Vec<&str> {
@@ -141,7 +121,8 @@ pub(crate) fn lock_course(
 }
 
 fn load(connection: &mut PgConnection, id: CourseId) -> QueryResult<Course> {
-    statement(COURSE).bind::<SqlUuid, _>(id.uuid()).get_result::<CourseRow>(connection).map(Course::from)
+    let course = statement(COURSE).bind::<SqlUuid, _>(id.uuid()).rows::<CourseColumns>();
+    course.get_result::<CourseRow>(connection).map(Course::from)
 }
 
 /// Takes the course back from everybody who has not completed it.
@@ -232,14 +213,13 @@ impl CourseQueries for PgCourses {
         page: PageRequest,
     ) -> Result<Option<Page<Course>>, CourseError> {
         let found = self.pg.read(move |connection| {
-            let rows: Vec<PageRow> = statement(list_sql(filter))
+            let rows: Vec<PageRow<CourseRow>> = statement(list_sql(filter))
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(organization.uuid())
+                .rows::<PageColumns<CourseColumns>>()
                 .load(connection)?;
-            let total = rows.first().map(|row| row.total);
-            let items = rows.into_iter().filter_map(|row| row.course).map(Course::from).collect();
-            Ok(total.map(|total| Page { items, total }))
+            Ok(read_page(rows).map(|page| page.map(Course::from)))
         });
         found.await.map_err(PgError::into_storage)
     }

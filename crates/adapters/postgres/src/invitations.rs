@@ -18,7 +18,7 @@ use crate::error::{PgError, unreadable};
 use crate::membership_view::wrong_status;
 use crate::memberships::{Outcome, PgMemberships, named};
 use crate::schema::{invitations, memberships};
-use crate::sql::{row, statement};
+use crate::sql::{PageColumns, PageRow, read_page, row, statement};
 
 pub(crate) fn insert_invitation(connection: &mut PgConnection, invitation: &Invitation) -> QueryResult<()> {
     diesel::insert_into(invitations::table)
@@ -193,13 +193,6 @@ impl DetailsRow {
     }
 }
 
-row! {
-    struct DetailsPageRow, DetailsPageColumns {
-        total: i64 => BigInt,
-        details: Option<DetailsRow> => Nullable<DetailsColumns>,
-    }
-}
-
 fn load_details(connection: &mut PgConnection, id: Uuid) -> Outcome<Option<InvitationDetails>> {
     let row: Option<DetailsRow> = statement(DETAILS)
         .bind::<SqlUuid, _>(id)
@@ -276,12 +269,10 @@ impl InvitationRepository for PgMemberships {
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(organization.uuid());
-            Ok(list.rows::<DetailsPageColumns>().load::<DetailsPageRow>(connection)?)
+            Ok(list.rows::<PageColumns<DetailsColumns>>().load(connection)?)
         });
-        let rows = rows.await.map_err(PgError::<MembershipError>::into_storage)?;
-        let Some(total) = rows.first().map(|row| row.total) else { return Ok(None) };
-        let items = rows.into_iter().filter_map(|row| row.details).map(DetailsRow::read);
-        Ok(Some(Page { items: items.collect::<Result<_, _>>()?, total }))
+        let rows: Vec<PageRow<DetailsRow>> = rows.await.map_err(PgError::<MembershipError>::into_storage)?;
+        read_page(rows).map(|page| page.try_map(DetailsRow::read)).transpose()
     }
 
     async fn update(

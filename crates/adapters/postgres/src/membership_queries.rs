@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Text, Uuid as SqlUuid};
 use domain_kernel::{OrgId, Page, PageRequest, TeamId};
 use domain_memberships::ports::{MemberSearch, MembershipQueries};
 use domain_memberships::{FoundMember, MembershipError, MembershipStatus, MembershipView};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::error::PgError;
 use crate::membership_view::{ViewColumns, ViewRow, view_columns, view_joins};
 use crate::memberships::PgMemberships;
-use crate::sql::{order_by, row, statement};
+use crate::sql::{PageColumns, PageRow, order_by, read_page, row, statement};
 
 /// One row for each member of the page, or one row of nulls; each with total and organization. No row: no such live team.
 const OF_TEAM: &str = concat!(
@@ -55,27 +55,19 @@ fn search_sql(search: &MemberSearch, is_limited: bool) -> String {
 }
 
 row! {
-    struct PageRow, PageColumns {
+    struct TeamPageRow, TeamPageColumns {
         team_organization_id: Uuid => SqlUuid,
-        total: i64 => BigInt,
-        on_team: Option<bool> => Nullable<Bool>,
-        view: Option<ViewRow> => Nullable<ViewColumns>,
+        page: PageRow<(bool, ViewRow)> => PageColumns<(Bool, ViewColumns)>,
     }
 }
 
 type TeamPage<T> = Option<(OrgId, Page<T>)>;
 
-fn read_page(rows: Vec<PageRow>) -> Result<TeamPage<FoundMember>, MembershipError> {
-    let Some((organization, total)) = rows.first().map(|row| (row.team_organization_id, row.total)) else {
-        return Ok(None);
-    };
-    let found = |row: PageRow| Some((row.on_team?, row.view?));
-    let items = rows.into_iter().filter_map(found).map(|(on_team, view)| {
-        let view = view.read()?;
-        Ok(FoundMember { view, on_team })
-    });
-    let items: Vec<FoundMember> = items.collect::<Result<_, MembershipError>>()?;
-    Ok(Some((OrgId::new(organization), Page { items, total })))
+fn read_team_page(rows: Vec<TeamPageRow>) -> Result<TeamPage<FoundMember>, MembershipError> {
+    let organization = rows.first().map(|row| OrgId::new(row.team_organization_id));
+    let read = |(on_team, view): (bool, ViewRow)| view.read().map(|view| FoundMember { view, on_team });
+    let page = read_page(rows.into_iter().map(|row| row.page)).map(|page| page.try_map(read)).transpose()?;
+    Ok(organization.zip(page))
 }
 
 #[async_trait]
@@ -93,9 +85,9 @@ impl MembershipQueries for PgMemberships {
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(team.uuid());
-            Ok(list.rows::<PageColumns>().load::<PageRow>(connection)?)
+            Ok(list.rows::<TeamPageColumns>().load::<TeamPageRow>(connection)?)
         });
-        let found = read_page(rows.await.map_err(PgError::<MembershipError>::into_storage)?)?;
+        let found = read_team_page(rows.await.map_err(PgError::<MembershipError>::into_storage)?)?;
         Ok(found.map(|(organization, page)| (organization, page.map(|found| found.view))))
     }
 
@@ -115,8 +107,8 @@ impl MembershipQueries for PgMemberships {
                 let organizations: Vec<Uuid> = organizations.into_iter().map(OrgId::uuid).collect();
                 hits = hits.bind::<Array<SqlUuid>, _>(organizations);
             }
-            Ok(hits.rows::<PageColumns>().load::<PageRow>(connection)?)
+            Ok(hits.rows::<TeamPageColumns>().load::<TeamPageRow>(connection)?)
         });
-        read_page(rows.await.map_err(PgError::<MembershipError>::into_storage)?)
+        read_team_page(rows.await.map_err(PgError::<MembershipError>::into_storage)?)
     }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::audit;
 use crate::error::{PgError, unreadable};
 use crate::schema::{organizations, refinements, teams};
-use crate::sql::{row, statement};
+use crate::sql::{PageColumns, PageRow, read_page, row, statement};
 use crate::teams::PgTeams;
 
 type Outcome<T> = Result<T, PgError<TeamError>>;
@@ -37,7 +37,7 @@ const REFINEMENT: &str = concat!(
 
 /// One row for each refinement of the page, or one row of nulls; each with total and organization. No row: no such live team.
 const REFINEMENTS: &str = concat!(
-    "SELECT counted.total, t.organization_id AS place_id, page.* FROM teams t \
+    "SELECT t.organization_id AS place_id, counted.total, page.* FROM teams t \
      CROSS JOIN LATERAL (SELECT count(*) AS total FROM refinements WHERE team_id = t.id) counted \
      LEFT JOIN LATERAL (SELECT ",
     refinement_columns!(),
@@ -110,10 +110,9 @@ row! {
 }
 
 row! {
-    struct PageRow, PageColumns {
-        total: i64 => BigInt,
+    struct PlacedPageRow, PlacedPageColumns {
         place_id: Uuid => SqlUuid,
-        refinement: Option<RefinementRow> => Nullable<RefinementColumns>,
+        page: PageRow<RefinementRow> => PageColumns<RefinementColumns>,
     }
 }
 
@@ -260,16 +259,15 @@ impl RefinementRepository for PgTeams {
         page: PageRequest,
     ) -> Result<Option<(OrgId, Page<Refinement>)>, TeamError> {
         let found = self.pg.read(move |connection| {
-            let rows: Vec<PageRow> = statement(REFINEMENTS)
+            let rows: Vec<PlacedPageRow> = statement(REFINEMENTS)
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(team.uuid())
-                .rows::<PageColumns>()
+                .rows::<PlacedPageColumns>()
                 .load(connection)?;
-            let Some(first) = rows.first() else { return Ok(None) };
-            let (organization, total) = (OrgId::new(first.place_id), first.total);
-            let items = rows.into_iter().filter_map(|row| row.refinement).map(read);
-            Ok(Some((organization, Page { items: items.collect::<Outcome<_>>()?, total })))
+            let organization = rows.first().map(|row| OrgId::new(row.place_id));
+            let page = read_page(rows.into_iter().map(|row| row.page));
+            Ok(organization.zip(page.map(|page| page.try_map(read)).transpose()?))
         });
         found.await.map_err(PgError::into_storage)
     }

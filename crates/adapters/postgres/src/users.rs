@@ -53,15 +53,27 @@ fn taken(constraint: &str) -> Option<UserError> {
     }
 }
 
+/// The columns of [`UserRow`], of a user `u`.
+macro_rules! user_columns {
+    () => {
+        concat!(
+            "u.id, u.username::text AS username, u.provider, u.email::text AS email, u.first_name, u.last_name, \
+             u.must_change_password, u.staff_role, u.language, u.former_uid, u.uid_changed_at, u.last_sign_in_at, \
+             u.locked_at, u.deleted_at, u.created_at, u.updated_at, ",
+            champion_column!()
+        )
+    };
+}
+pub(crate) use user_columns;
+
 /// A user with all memberships as one JSON value: an account is one row, so it costs one round trip.
 macro_rules! account_sql {
     ($columns:literal, $from:literal) => {
         concat!(
             "SELECT ",
             $columns,
-            "u.id, u.username::text AS username, u.provider, u.email::text AS email, u.first_name, u.last_name, \
-             u.must_change_password, u.staff_role, u.language, u.former_uid, u.uid_changed_at, u.last_sign_in_at, \
-             u.locked_at, u.deleted_at, u.created_at, u.updated_at, \
+            user_columns!(),
+            ", \
              (SELECT coalesce(json_agg(json_build_object( \
                 'id', m.id, 'organization_id', m.organization_id, 'organization_name', o.name, \
                 'org_admin', m.org_admin, 'status', m.status, 'job_title', m.job_title, \
@@ -72,9 +84,8 @@ macro_rules! account_sql {
                     FROM team_admins ta JOIN teams t ON t.id = ta.team_id \
                     WHERE ta.membership_id = m.id AND t.deleted_at IS NULL) \
               ) ORDER BY m.created_at, m.id), '[]')::text \
-              FROM memberships m JOIN organizations o ON o.id = m.organization_id WHERE m.user_id = u.id) AS memberships, ",
-            champion_column!(),
-            " FROM ",
+              FROM memberships m JOIN organizations o ON o.id = m.organization_id WHERE m.user_id = u.id) AS memberships \
+              FROM ",
             $from
         )
     };
@@ -88,45 +99,27 @@ const SESSION: &str = account_sql!(
     "sessions s JOIN users u ON u.id = s.user_id WHERE s.client_id = {}"
 );
 
-#[derive(Queryable)]
-pub(crate) struct UserRow {
-    id: Uuid,
-    username: String,
-    provider: String,
-    email: Option<String>,
-    first_name: String,
-    last_name: String,
-    must_change_password: bool,
-    staff_role: Option<String>,
-    language: String,
-    former_uid: Option<String>,
-    uid_changed_at: Option<DateTime<Utc>>,
-    last_sign_in_at: Option<DateTime<Utc>>,
-    locked_at: Option<DateTime<Utc>>,
-    deleted_at: Option<DateTime<Utc>>,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+row! {
+    pub(crate) struct UserRow, UserColumns {
+        id: Uuid => SqlUuid,
+        username: String => Text,
+        provider: String => Text,
+        email: Option<String> => Nullable<Text>,
+        first_name: String => Text,
+        last_name: String => Text,
+        must_change_password: bool => Bool,
+        staff_role: Option<String> => Nullable<Text>,
+        language: String => Text,
+        former_uid: Option<String> => Nullable<Text>,
+        uid_changed_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        last_sign_in_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        locked_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        deleted_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        created_at: DateTime<Utc> => Timestamptz,
+        updated_at: DateTime<Utc> => Timestamptz,
+        champion: Option<String> => Nullable<Text>,
+    }
 }
-
-/// The columns of [`UserRow`] in a hand-written statement.
-pub(crate) type UserColumns = (
-    SqlUuid,
-    Text,
-    Text,
-    Nullable<Text>,
-    Text,
-    Text,
-    Bool,
-    Nullable<Text>,
-    Text,
-    Nullable<Text>,
-    Nullable<Timestamptz>,
-    Nullable<Timestamptz>,
-    Nullable<Timestamptz>,
-    Nullable<Timestamptz>,
-    Timestamptz,
-    Timestamptz,
-);
 
 impl TryFrom<UserRow> for User {
     type Error = StorageError;
@@ -150,8 +143,7 @@ impl TryFrom<UserRow> for User {
                 .former_uid
                 .zip(row.uid_changed_at)
                 .map(|(uid, changed_at)| FormerUid { uid, changed_at }),
-            // Stands in a column of its own beside the row.
-            champion_certification: None,
+            champion_certification: read_champion(row.champion.as_deref())?,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -162,7 +154,6 @@ row! {
     pub(crate) struct AccountRow, AccountColumns {
         user: UserRow => UserColumns,
         memberships: String => Text,
-        champion: Option<String> => Nullable<Text>,
     }
 }
 
@@ -200,8 +191,7 @@ impl From<BriefJson> for MembershipBrief {
 
 impl AccountRow {
     pub(crate) fn read(self) -> Result<Account, UserError> {
-        let mut user = User::try_from(self.user)?;
-        user.champion_certification = read_champion(self.champion.as_deref())?;
+        let user = User::try_from(self.user)?;
         let briefs: Vec<BriefJson> =
             serde_json::from_str(&self.memberships).map_err(|error| StorageError::Failed(Box::new(error)))?;
         Ok(Account { user, memberships: briefs.into_iter().map(MembershipBrief::from).collect() })

@@ -356,6 +356,7 @@ fn read_users(variables: &Variables<'_>, public_url: &str) -> Result<UserPolicy,
         reset_lifespan: TimeDelta::minutes(reset_minutes.into()),
         erasure_delay: variables.days("ACCOUNT_ERASURE_DAYS", 30)?,
         ended_session_retention: variables.days("SESSION_RETENTION_DAYS", 14)?,
+        certification_lifespan: variables.days("CHAMPION_CERTIFICATION_DAYS", 365)?,
     })
 }
 

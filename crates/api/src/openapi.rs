@@ -35,6 +35,8 @@ use crate::users::ProviderWord;
         (name = "memberships", description = "Who belongs to an organization"),
         (name = "teams", description = "Teams of an organization"),
         (name = "organizations", description = "Customers"),
+        (name = "champions", description = "Who is certified to lead practice; for Worklete's staff"),
+        (name = "refinements", description = "Practice on a team's floor"),
         (name = "courses", description = "What is taught; for Worklete's staff"),
         (name = "operation", description = "For operators; outside the API's permissions")
     ),

@@ -7,7 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::door::Operations;
 use crate::error::{ApiError, ApiResult};
-use crate::{courses, docs_page, health, memberships, orgs, teams, users};
+use crate::{champions, courses, docs_page, health, memberships, orgs, refinements, teams, users};
 
 /// Mounts all operations.
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
@@ -65,6 +65,14 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(orgs::handlers::list_own_organizations)
                 .service(orgs::handlers::update_organization)
                 .service(orgs::handlers::create_organization)
+                .service(champions::handlers::list_champion_certifications)
+                .service(champions::handlers::certify_champion)
+                .service(champions::handlers::revoke_champion)
+                .service(champions::handlers::revoke_champion_certification)
+                .service(refinements::handlers::list_refinements)
+                .service(refinements::handlers::create_refinement)
+                .service(refinements::handlers::get_refinement)
+                .service(refinements::handlers::update_refinement)
                 .service(courses::handlers::create_course)
                 .service(courses::handlers::get_course)
                 .service(courses::handlers::list_courses)

@@ -128,7 +128,13 @@ async fn staff_member(
         only_first: false,
     };
     let user = services.users.create_staff_member(command).await?.id;
-    Ok(Actor { user, staff: Some(role), memberships: Vec::new(), origin: Origin::default() })
+    Ok(Actor {
+        user,
+        staff: Some(role),
+        memberships: Vec::new(),
+        is_champion: false,
+        origin: Origin::default(),
+    })
 }
 
 async fn team(

@@ -20,7 +20,10 @@ async fn reads(app: &TestApp) -> (Person, Vec<(String, String)>) {
     let team = app.team(&staff, &organization, "Night shift").await;
     let membership = id_of(&app.membership(&staff, &organization, json!({})).await);
     let learner = app.member(&staff, &organization, "learner", json!({})).await;
+    let refinements = format!("/worklete_admin/teams/{team}/refinements");
+    let refinement = app.call_as(&staff, Method::POST, &refinements, Some(json!({ "data": {} }))).await;
     let samples = [
+        ("{refinement_id}", id_of(&refinement.json)),
         ("{user_id}", id_of(&learner.data)),
         ("courses/{id}", format!("courses/{}", id_of(&course.json))),
         ("{course_id}", id_of(&course.json)),

@@ -18,7 +18,7 @@ use crate::{Pg, audit};
 /// Teams in PostgreSQL.
 #[derive(Clone)]
 pub struct PgTeams {
-    pg: Pg,
+    pub(crate) pg: Pg,
 }
 
 impl PgTeams {

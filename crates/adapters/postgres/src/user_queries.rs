@@ -16,7 +16,8 @@ const ALL: &str = concat!(
     "SELECT counted.total, true AS shows_private, page.* \
      FROM (SELECT count(*) AS total FROM users WHERE deleted_at IS NULL) counted LEFT JOIN LATERAL (SELECT ",
     user_columns!(),
-    " FROM users u WHERE u.deleted_at IS NULL ORDER BY u.id LIMIT {} OFFSET {}) page ON true ORDER BY page.id"
+    " FROM (SELECT * FROM users WHERE deleted_at IS NULL ORDER BY id LIMIT {} OFFSET {}) u) page \
+     ON true ORDER BY page.id"
 );
 
 /// The active members of one organization, in the order of the index that knows them.

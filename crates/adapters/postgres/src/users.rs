@@ -10,7 +10,7 @@ use domain_kernel::{
 };
 use domain_users::ports::{
     PasswordGround, PasswordResetRepository, PasswordUpdate, Registration, SessionRepository,
-    StoredCredentials, UserChange, UserEdit, UserRepository,
+    StoredCredentials, UserChange, UserEdit, UserQueries, UserRepository,
 };
 use domain_users::{
     Account, ClientId, Device, FormerUid, Login, MembershipBrief, MembershipStatus, PasswordHash,
@@ -19,6 +19,7 @@ use domain_users::{
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::champions::{champion_column, read_champion};
 use crate::error::{PgError, unreadable};
 use crate::invitations::take_membership;
 use crate::schema::{invitations, memberships, password_resets, sessions, users};
@@ -55,9 +56,12 @@ fn taken(constraint: &str) -> Option<UserError> {
 /// The columns of [`UserRow`], of a user `u`.
 macro_rules! user_columns {
     () => {
-        "u.id, u.username::text AS username, u.provider, u.email::text AS email, u.first_name, u.last_name, \
-         u.must_change_password, u.staff_role, u.language, u.former_uid, u.uid_changed_at, u.last_sign_in_at, \
-         u.locked_at, u.deleted_at, u.created_at, u.updated_at"
+        concat!(
+            "u.id, u.username::text AS username, u.provider, u.email::text AS email, u.first_name, u.last_name, \
+             u.must_change_password, u.staff_role, u.language, u.former_uid, u.uid_changed_at, u.last_sign_in_at, \
+             u.locked_at, u.deleted_at, u.created_at, u.updated_at, ",
+            champion_column!()
+        )
     };
 }
 pub(crate) use user_columns;
@@ -81,7 +85,7 @@ macro_rules! account_sql {
                     WHERE ta.membership_id = m.id AND t.deleted_at IS NULL) \
               ) ORDER BY m.created_at, m.id), '[]')::text \
               FROM memberships m JOIN organizations o ON o.id = m.organization_id WHERE m.user_id = u.id) AS memberships \
-             FROM ",
+              FROM ",
             $from
         )
     };
@@ -96,8 +100,6 @@ const SESSION: &str = account_sql!(
 );
 
 row! {
-    #[derive(Selectable)]
-    #[diesel(table_name = users)]
     pub(crate) struct UserRow, UserColumns {
         id: Uuid => SqlUuid,
         username: String => Text,
@@ -115,6 +117,7 @@ row! {
         deleted_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
         created_at: DateTime<Utc> => Timestamptz,
         updated_at: DateTime<Utc> => Timestamptz,
+        champion: Option<String> => Nullable<Text>,
     }
 }
 
@@ -140,6 +143,7 @@ impl TryFrom<UserRow> for User {
                 .former_uid
                 .zip(row.uid_changed_at)
                 .map(|(uid, changed_at)| FormerUid { uid, changed_at }),
+            champion_certification: read_champion(row.champion.as_deref())?,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -388,15 +392,7 @@ impl UserRepository for PgUsers {
     }
 
     async fn find(&self, id: UserId) -> Result<Option<User>, UserError> {
-        let row = self
-            .pg
-            .read(move |connection| {
-                let user = users::table.find(id.uuid()).filter(users::deleted_at.is_null());
-                Ok(user.select(UserRow::as_select()).first(connection).optional()?)
-            })
-            .await
-            .map_err(PgError::<UserError>::into_storage)?;
-        Ok(row.map(User::try_from).transpose()?)
+        Ok(self.find_account(id).await?.map(|account| account.user))
     }
 
     async fn find_credentials_by_id(&self, user: UserId) -> Result<Option<StoredCredentials>, UserError> {

@@ -1,6 +1,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use domain_kernel::{
     EmailAddress, FieldErrors, FieldProblem, InviteCode, MembershipId, OrgId, PersonName, TeamId, UserId,
+    parse_day,
 };
 use domain_memberships::ports::InvitationFilter;
 use domain_memberships::{
@@ -77,13 +78,6 @@ fn optional<T>(
     parse: impl Fn(&str) -> Result<T, FieldProblem>,
 ) -> Option<T> {
     raw.filter(|raw| !raw.trim().is_empty()).and_then(|raw| errors.take(field, parse(raw)))
-}
-
-fn parse_day(raw: &str) -> Result<NaiveDate, FieldProblem> {
-    let wrong = || FieldProblem { code: "invalid", message: "must be a date such as 2026-11-02".into() };
-    let day = NaiveDate::parse_from_str(raw.trim(), "%Y-%m-%d").map_err(|_| wrong())?;
-    let years = 1900..=2200;
-    if years.contains(&chrono::Datelike::year(&day)) { Ok(day) } else { Err(wrong()) }
 }
 
 impl CreateMembershipRequest {

@@ -18,7 +18,6 @@ mod error;
 mod get_course;
 mod get_version;
 mod job_title;
-mod json;
 mod list_courses;
 mod list_versions;
 mod period;
@@ -31,6 +30,8 @@ mod tests;
 mod update_course;
 mod update_version;
 mod version;
+
+use domain_kernel::json;
 
 pub use assignment::{Assignment, AssignmentSource, AssignmentState, Learner, Lesson};
 pub use category::{

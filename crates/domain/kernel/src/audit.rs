@@ -2,7 +2,10 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{CourseId, CourseVersionId, InvitationId, MembershipId, OrgId, Origin, TeamId, UserId};
+use crate::{
+    ChampionCertificationId, CourseId, CourseVersionId, InvitationId, MembershipId, OrgId, Origin,
+    RefinementId, TeamId, UserId,
+};
 
 /// What an audited write was about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +24,10 @@ pub enum AuditSubject {
     User(UserId),
     /// An invitation.
     Invitation(InvitationId),
+    /// A certification as champion.
+    ChampionCertification(ChampionCertificationId),
+    /// A refinement.
+    Refinement(RefinementId),
 }
 
 impl AuditSubject {
@@ -34,6 +41,8 @@ impl AuditSubject {
             Self::CourseVersion(id) => ("course_version", id.uuid()),
             Self::User(id) => ("user", id.uuid()),
             Self::Invitation(id) => ("invitation", id.uuid()),
+            Self::ChampionCertification(id) => ("champion_certification", id.uuid()),
+            Self::Refinement(id) => ("refinement", id.uuid()),
         }
     }
 }

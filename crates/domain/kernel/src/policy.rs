@@ -31,6 +31,8 @@ pub enum Role {
     Member,
     /// Is on the team in question.
     TeamMember,
+    /// Is on the team in question and holds a valid certification as champion.
+    Champion,
     /// Runs the team in question.
     TeamAdmin,
     /// Runs the organization; counts as admin of each of its teams.
@@ -84,6 +86,16 @@ pub enum Permission {
     CourseUpdate,
     /// Open, change, publish and archive versions of a course.
     CourseVersionManage,
+    /// See who is certified as champion.
+    CertificationRead,
+    /// Certify a champion, or take a certification back.
+    CertificationManage,
+    /// See the refinements of a team.
+    RefinementRead,
+    /// Note a refinement of a team, and change the own notes.
+    RefinementWrite,
+    /// Change the refinements that others noted.
+    RefinementManage,
 }
 
 /// Whether `role` may do `permission` in the scope where it holds that role.
@@ -98,7 +110,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamList
             | P::MembershipRead
             | P::MembershipTeamsRead
-            | P::UserRead => true,
+            | P::UserRead
+            | P::CertificationRead
+            | P::RefinementRead => true,
             P::OrganizationCreate
             | P::MembershipCreate
             | P::OrgAdminManage
@@ -112,7 +126,10 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::InvitationManage
-            | P::UserRename => false,
+            | P::UserRename
+            | P::CertificationManage
+            | P::RefinementWrite
+            | P::RefinementManage => false,
         },
         Role::OrgAdmin => match permission {
             P::MembershipCreate
@@ -129,15 +146,26 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipTeamsRead
             | P::InvitationManage
             | P::UserRead
-            | P::UserRename => true,
+            | P::UserRename
+            | P::RefinementRead
+            | P::RefinementWrite => true,
             P::OrganizationCreate
             | P::CourseCreate
             | P::CourseRead
             | P::CourseUpdate
-            | P::CourseVersionManage => false,
+            | P::CourseVersionManage
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementManage => false,
         },
         Role::TeamAdmin => match permission {
-            P::MembershipRead | P::TeamRead | P::TeamList | P::TeamRename | P::UserRead => true,
+            P::MembershipRead
+            | P::TeamRead
+            | P::TeamList
+            | P::TeamRename
+            | P::UserRead
+            | P::RefinementRead
+            | P::RefinementWrite => true,
             P::OrganizationCreate
             | P::MembershipCreate
             | P::OrgAdminManage
@@ -152,7 +180,34 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipUpdate
             | P::MembershipTeamsRead
             | P::InvitationManage
-            | P::UserRename => false,
+            | P::UserRename
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementManage => false,
+        },
+        Role::Champion => match permission {
+            P::TeamRead | P::TeamList | P::RefinementRead | P::RefinementWrite => true,
+            P::OrganizationCreate
+            | P::MembershipCreate
+            | P::OrgAdminManage
+            | P::MembershipRead
+            | P::TeamCreate
+            | P::TeamRename
+            | P::TeamDelete
+            | P::TeamAdminManage
+            | P::CourseCreate
+            | P::CourseRead
+            | P::CourseUpdate
+            | P::CourseVersionManage
+            | P::OrganizationUpdate
+            | P::MembershipUpdate
+            | P::MembershipTeamsRead
+            | P::InvitationManage
+            | P::UserRead
+            | P::UserRename
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementManage => false,
         },
         Role::TeamMember => match permission {
             P::TeamRead | P::TeamList => true,
@@ -173,7 +228,12 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipTeamsRead
             | P::InvitationManage
             | P::UserRead
-            | P::UserRename => false,
+            | P::UserRename
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementRead
+            | P::RefinementWrite
+            | P::RefinementManage => false,
         },
         Role::Member => match permission {
             P::TeamList => true,
@@ -195,7 +255,12 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipTeamsRead
             | P::InvitationManage
             | P::UserRead
-            | P::UserRename => false,
+            | P::UserRename
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementRead
+            | P::RefinementWrite
+            | P::RefinementManage => false,
         },
     }
 }

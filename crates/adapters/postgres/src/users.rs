@@ -19,7 +19,7 @@ use domain_users::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::champions::{champion_column, read_champion};
+use crate::champions::read_champion;
 use crate::error::{PgError, unreadable};
 use crate::invitations::take_membership;
 use crate::schema::{invitations, memberships, password_resets, sessions, users};
@@ -60,7 +60,7 @@ macro_rules! user_columns {
             "u.id, u.username::text AS username, u.provider, u.email::text AS email, u.first_name, u.last_name, \
              u.must_change_password, u.staff_role, u.language, u.former_uid, u.uid_changed_at, u.last_sign_in_at, \
              u.locked_at, u.deleted_at, u.created_at, u.updated_at, ",
-            champion_column!()
+            $crate::champions::champion_column!()
         )
     };
 }

@@ -109,7 +109,8 @@ impl Composition {
             teams: TeamService {
                 teams: Arc::new(teams.clone()),
                 queries: Arc::new(teams.clone()),
-                refinements: Arc::new(teams),
+                refinements: Arc::new(teams.clone()),
+                scores: Arc::new(teams),
                 clock: Arc::clone(&clock),
                 ids: Arc::clone(&ids),
             },

@@ -60,8 +60,14 @@ pub fn document() -> OpenApi {
     document
 }
 
-/// Fields of answers that are there only when they are asked for.
-const ON_DEMAND: [(&str, &str); 1] = [("ListedCourseVersion", "data")];
+/// Fields of answers that are there only when they are asked for, or only for some readers.
+const ON_DEMAND: [(&str, &str); 5] = [
+    ("ListedCourseVersion", "data"),
+    ("WorkleteScore", "components"),
+    ("WorkleteScore", "previous_score"),
+    ("WorkleteScore", "trend"),
+    ("WorkleteScore", "eligible_members"),
+];
 
 /// Answers always hold all their fields, null where there is nothing; only the bodies of errors and of requests vary.
 fn require_all_of_answers(document: &mut OpenApi) {

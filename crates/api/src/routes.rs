@@ -54,6 +54,8 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(teams::handlers::list_teams_of_membership)
                 .service(teams::handlers::create_team)
                 .service(teams::handlers::list_teams)
+                .service(teams::score_handlers::list_team_scores)
+                .service(teams::score_handlers::get_team_score)
                 .service(teams::handlers::list_administered_teams)
                 .service(teams::handlers::get_team)
                 .service(teams::handlers::update_team)

@@ -39,7 +39,7 @@ pub enum ServeError {
 }
 
 /// Headers that a browser lets scripts read: without them a client library signs in and finds no session.
-const EXPOSED: [&str; 17] = [
+const EXPOSED: [&str; 18] = [
     "access-token",
     "client",
     "uid",
@@ -51,6 +51,7 @@ const EXPOSED: [&str; 17] = [
     "x-total-count",
     "x-page",
     "x-per-page",
+    "x-organization-median-score",
     "retry-after",
     "ratelimit-limit",
     "ratelimit-remaining",

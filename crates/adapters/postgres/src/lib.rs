@@ -18,6 +18,7 @@ mod pool;
 mod refinements;
 #[expect(unreachable_pub, reason = "the diesel command writes it")]
 mod schema;
+mod scores;
 mod sql;
 mod teams;
 #[cfg(feature = "testing")]

@@ -28,6 +28,7 @@ diesel::table! {
         last_event_at -> Nullable<Timestamptz>,
         withdrawn_at -> Nullable<Timestamptz>,
         updated_at -> Timestamptz,
+        credited_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -214,6 +215,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    progress_marks (membership_id, credited_from, assignment_id) {
+        membership_id -> Uuid,
+        credited_from -> Timestamptz,
+        assignment_id -> Uuid,
+        percent -> Float8,
+    }
+}
+
+diesel::table! {
     refinements (id) {
         id -> Uuid,
         organization_id -> Uuid,
@@ -346,6 +356,8 @@ diesel::joinable!(memberships -> organizations (organization_id));
 diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(password_resets -> users (user_id));
 diesel::joinable!(progress_events -> assignments (assignment_id));
+diesel::joinable!(progress_marks -> assignments (assignment_id));
+diesel::joinable!(progress_marks -> memberships (membership_id));
 diesel::joinable!(refinements -> users (created_by));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(teams -> organizations (organization_id));
@@ -365,6 +377,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     password_resets,
     progress_events,
+    progress_marks,
     refinements,
     score_snapshots,
     sessions,

@@ -37,6 +37,7 @@ macro_rules! team_columns {
          (SELECT count(*) FROM team_admins ta WHERE ta.team_id = t.id) AS admins_count"
     };
 }
+pub(crate) use team_columns;
 
 const TEAM: &str = concat!("SELECT ", team_columns!(), " FROM teams t WHERE t.id = {}");
 
@@ -98,7 +99,7 @@ const ADMINS: &str = concat!(
 );
 
 row! {
-    struct TeamRow, TeamColumns {
+    pub(crate) struct TeamRow, TeamColumns {
         id: Uuid => SqlUuid,
         organization_id: Uuid => SqlUuid,
         name: String => Text,

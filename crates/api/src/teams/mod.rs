@@ -2,3 +2,5 @@
 
 mod dto;
 pub(crate) mod handlers;
+mod score_dto;
+pub(crate) mod score_handlers;

@@ -96,6 +96,8 @@ pub enum Permission {
     RefinementWrite,
     /// Change the refinements that others noted.
     RefinementManage,
+    /// See the score of a team with what it is made of, and compare teams.
+    ScoreRead,
 }
 
 /// Whether `role` may do `permission` in the scope where it holds that role.
@@ -112,7 +114,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipTeamsRead
             | P::UserRead
             | P::CertificationRead
-            | P::RefinementRead => true,
+            | P::RefinementRead
+            | P::ScoreRead => true,
             P::OrganizationCreate
             | P::MembershipCreate
             | P::OrgAdminManage
@@ -148,7 +151,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::UserRead
             | P::UserRename
             | P::RefinementRead
-            | P::RefinementWrite => true,
+            | P::RefinementWrite
+            | P::ScoreRead => true,
             P::OrganizationCreate
             | P::CourseCreate
             | P::CourseRead
@@ -165,7 +169,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamRename
             | P::UserRead
             | P::RefinementRead
-            | P::RefinementWrite => true,
+            | P::RefinementWrite
+            | P::ScoreRead => true,
             P::OrganizationCreate
             | P::MembershipCreate
             | P::OrgAdminManage
@@ -207,7 +212,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::UserRename
             | P::CertificationRead
             | P::CertificationManage
-            | P::RefinementManage => false,
+            | P::RefinementManage
+            | P::ScoreRead => false,
         },
         Role::TeamMember => match permission {
             P::TeamRead | P::TeamList => true,
@@ -233,7 +239,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::CertificationManage
             | P::RefinementRead
             | P::RefinementWrite
-            | P::RefinementManage => false,
+            | P::RefinementManage
+            | P::ScoreRead => false,
         },
         Role::Member => match permission {
             P::TeamList => true,
@@ -260,7 +267,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::CertificationManage
             | P::RefinementRead
             | P::RefinementWrite
-            | P::RefinementManage => false,
+            | P::RefinementManage
+            | P::ScoreRead => false,
         },
     }
 }

@@ -2,20 +2,24 @@
 //!
 //! Use cases of [`TeamService`]: `create_team`, `get_team`, `list_teams`, `list_administered_teams`,
 //! `list_teams_of_membership`, `rename_team`, `delete_team`, `list_team_admins`, `add_team_admin`, `remove_team_admin`,
-//! `list_refinements`, `create_refinement`, `get_refinement`, `update_refinement`.
+//! `list_refinements`, `create_refinement`, `get_refinement`, `update_refinement`, `get_team_score`, `list_team_scores`,
+//! `freeze_scores`.
 //!
-//! The [`score`] module measures how well a team keeps up its training; no use case asks for it yet.
+//! The [`score`] module measures how well a team keeps up its training.
 
 mod add_team_admin;
 mod create_refinement;
 mod create_team;
 mod delete_team;
 mod error;
+mod freeze_scores;
 mod get_refinement;
 mod get_team;
+mod get_team_score;
 mod list_administered_teams;
 mod list_refinements;
 mod list_team_admins;
+mod list_team_scores;
 mod list_teams;
 mod list_teams_of_membership;
 pub mod ports;
@@ -33,6 +37,8 @@ mod update_refinement;
 pub use add_team_admin::AddedAdmin;
 pub use create_team::CreateTeam;
 pub use error::TeamError;
+pub use get_team_score::TeamScore;
+pub use list_team_scores::TeamScores;
 pub use refinement::{Refinement, TeamPlace};
 pub use refinement_data::{References, RefinementData};
 pub use score::{LateWindow, Score, ScoreInput, ScoreWindow};

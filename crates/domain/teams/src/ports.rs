@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain_kernel::{AuditEntry, MembershipId, OrgId, Page, PageRequest, RefinementId, TeamId, UserId};
 
+pub use crate::score::Counts;
+use crate::score::ScoreCalendar;
 use crate::{AddedAdmin, Refinement, Team, TeamAdmin, TeamError, TeamPlace};
 
 /// A pure change of a team, run while the row is locked. Gives the audit row of the change, or none when nothing changed.
@@ -137,4 +139,28 @@ pub trait RefinementRepository: Send + Sync {
         team: TeamId,
         page: PageRequest,
     ) -> Result<Option<(OrgId, Page<Refinement>)>, TeamError>;
+}
+
+/// Counts what scores are made of, as [`ScoreInput::of`](crate::ScoreInput::of) says, and keeps what was counted.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait ScoreRepository: Send + Sync {
+    /// A live team with its counts in the windows of the last twelve scores that are over at `now`, and the organization's
+    /// calendar. What was written down is read, the rest is counted. None if there is no such live team.
+    async fn count_team(
+        &self,
+        team: TeamId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(ScoreCalendar, Team, Counts)>, TeamError>;
+
+    /// The same for all live teams of an organization, in no order. None if there is no such organization.
+    async fn count_organization(
+        &self,
+        organization: OrgId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(ScoreCalendar, Vec<(Team, Counts)>)>, TeamError>;
+
+    /// Writes down, for good, the counts of all live teams in those windows of the last twelve scores that are final at
+    /// `now`. Gives how many were new. May be called by several servers at once.
+    async fn freeze(&self, now: DateTime<Utc>) -> Result<usize, TeamError>;
 }

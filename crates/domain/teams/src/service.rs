@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use domain_kernel::{Clock, IdGenerator};
 
-use crate::ports::{RefinementRepository, TeamQueries, TeamRepository};
+use crate::ports::{RefinementRepository, ScoreRepository, TeamQueries, TeamRepository};
 
 /// The use cases of the teams domain.
 #[derive(Clone)]
@@ -11,6 +11,7 @@ pub struct TeamService {
     pub teams: Arc<dyn TeamRepository>,
     pub queries: Arc<dyn TeamQueries>,
     pub refinements: Arc<dyn RefinementRepository>,
+    pub scores: Arc<dyn ScoreRepository>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdGenerator>,
 }

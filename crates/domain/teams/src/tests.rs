@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
+use chrono_tz::Tz;
 use domain_kernel::testing::{CountingIds, FixedClock, member_of};
 use domain_kernel::{Actor, Clock, MembershipId, OrgId, PersonName, RefinementId, TeamId, UserId};
 use uuid::Uuid;
 
-use crate::ports::{MockRefinementRepository, MockTeamQueries, MockTeamRepository};
+use crate::ports::{MockRefinementRepository, MockScoreRepository, MockTeamQueries, MockTeamRepository};
+use crate::score::{PeriodKind, ScoreCalendar};
 use crate::{Refinement, RefinementData, Team, TeamAdmin, TeamName, TeamService};
 
 pub(crate) const OWN: OrgId = OrgId::new(Uuid::from_u128(1));
 pub(crate) const FOREIGN: OrgId = OrgId::new(Uuid::from_u128(2));
 pub(crate) const TEAM: TeamId = TeamId::new(Uuid::from_u128(3));
+
+pub(crate) const WEEKLY: ScoreCalendar = ScoreCalendar { kind: PeriodKind::Week, time_zone: Tz::UTC };
 
 /// A call to a mock that a test did not prepare fails the test.
 #[derive(Default)]
@@ -19,6 +23,7 @@ pub(crate) struct Fixture {
     pub(crate) teams: MockTeamRepository,
     pub(crate) queries: MockTeamQueries,
     pub(crate) refinements: MockRefinementRepository,
+    pub(crate) scores: MockScoreRepository,
     pub(crate) clock: Arc<FixedClock>,
 }
 
@@ -40,6 +45,7 @@ impl Fixture {
             teams: Arc::new(self.teams),
             queries: Arc::new(self.queries),
             refinements: Arc::new(self.refinements),
+            scores: Arc::new(self.scores),
             clock: self.clock,
             ids: Arc::new(CountingIds::default()),
         }

@@ -14,11 +14,13 @@ mod formula;
 mod laws;
 mod period;
 mod ranking;
+mod sheet;
 mod window;
 
 pub use credit::{AssignmentFacts, Credit, Participation};
 pub use facts::{AssignmentHistory, MemberFacts, ProgressReport, Stint};
 pub use formula::{Band, Component, ComponentName, FORMULA_VERSION, Ratio, Score, ScoreInput, ScoreStatus};
-pub use period::{Period, PeriodKind, WeekKey};
+pub use period::{Period, PeriodKind, ScoreCalendar, WeekKey};
 pub use ranking::{Rank, median};
+pub use sheet::{Counts, RankedTeam, ScoreSheet, TrendPoint, rank_teams};
 pub use window::{LateWindow, ScoreWindow};

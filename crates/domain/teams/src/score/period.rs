@@ -12,6 +12,23 @@ pub enum PeriodKind {
     Month,
 }
 
+/// By whose calendar an organization's teams are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScoreCalendar {
+    /// What is counted in.
+    pub kind: PeriodKind,
+    /// Where days begin.
+    pub time_zone: Tz,
+}
+
+impl ScoreCalendar {
+    /// Reads an organization's cadence and zone as stored; a zone that is not known counts as UTC.
+    pub fn from_stored(cadence: &str, time_zone: &str) -> Self {
+        let kind = if cadence == "monthly" { PeriodKind::Month } else { PeriodKind::Week };
+        Self { kind, time_zone: time_zone.parse().unwrap_or(Tz::UTC) }
+    }
+}
+
 /// Names a period in the `week` of a snapshot and of the trend: `2026-W05`, or `2026-05` where months are counted.
 ///
 /// Keys of one kind sort by time.

@@ -6,7 +6,7 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{OrgId, StorageError, TeamId};
-use domain_teams::ports::{Counts, ScoreRepository};
+use domain_teams::ports::{CountedTeams, Counts, ScoreRepository};
 use domain_teams::score::{Credit, FORMULA_VERSION, Participation, ScoreCalendar, ScoreInput, WeekKey};
 use domain_teams::{Team, TeamError};
 use serde::Deserialize;
@@ -194,7 +194,7 @@ impl ScoresRow {
 }
 
 /// Rows of [`scores!`].
-fn read(rows: Vec<ScoresRow>) -> Result<Option<(ScoreCalendar, Vec<(Team, Counts)>)>, StorageError> {
+fn read(rows: Vec<ScoresRow>) -> Result<Option<CountedTeams>, StorageError> {
     let Some(first) = rows.first() else { return Ok(None) };
     let calendar = ScoreCalendar::from_stored(&first.cadence, &first.time_zone);
     let teams = rows.into_iter().filter_map(|row| row.read().transpose());
@@ -260,7 +260,7 @@ impl ScoreRepository for PgTeams {
         &self,
         organization: OrgId,
         now: DateTime<Utc>,
-    ) -> Result<Option<(ScoreCalendar, Vec<(Team, Counts)>)>, TeamError> {
+    ) -> Result<Option<CountedTeams>, TeamError> {
         let rows = self.pg.read(move |connection| {
             let counted = statement(OF_ORGANIZATION)
                 .bind::<Integer, _>(FORMULA_VERSION)

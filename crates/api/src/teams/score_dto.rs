@@ -1,6 +1,6 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use domain_teams::TeamScore;
-use domain_teams::score::{Component, FORMULA_VERSION, RankedTeam, Ratio, ScoreWindow, TrendPoint};
+use domain_teams::score::{Band, Component, FORMULA_VERSION, RankedTeam, Ratio, ScoreWindow, TrendPoint};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -104,6 +104,7 @@ pub(crate) struct TeamScoreResponse {
     /// The score of the week before.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u8>, example = 71)]
+    #[expect(clippy::option_option, reason = "absent for some readers, null without such a score")]
     previous_score: Option<Option<u8>>,
     /// Twelve scores, the oldest first; the last one is the score.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,7 +124,7 @@ impl TeamScoreResponse {
             formula_version: FORMULA_VERSION,
             window: (&sheet.window).into(),
             score: sheet.score.score,
-            band: sheet.score.band.map(|band| band.as_str()),
+            band: sheet.score.band.map(Band::as_str),
             status: sheet.score.status.as_str(),
             computed_at: score.computed_at,
             components: detailed.map(|sheet| sheet.score.components.iter().map(Into::into).collect()),
@@ -163,7 +164,7 @@ impl From<RankedTeam> for ScoredTeamResponse {
             team: ranked.team.into(),
             worklete_score: BriefScoreResponse {
                 score: ranked.score,
-                band: ranked.band.map(|band| band.as_str()),
+                band: ranked.band.map(Band::as_str),
                 trend: trend(&ranked.trend),
             },
         }

@@ -141,6 +141,9 @@ pub trait RefinementRepository: Send + Sync {
     ) -> Result<Option<(OrgId, Page<Refinement>)>, TeamError>;
 }
 
+/// The teams of an organization with what was counted of them, and by whose calendar.
+pub type CountedTeams = (ScoreCalendar, Vec<(Team, Counts)>);
+
 /// Counts what scores are made of, as [`ScoreInput::of`](crate::ScoreInput::of) says, and keeps what was counted.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
@@ -158,7 +161,7 @@ pub trait ScoreRepository: Send + Sync {
         &self,
         organization: OrgId,
         now: DateTime<Utc>,
-    ) -> Result<Option<(ScoreCalendar, Vec<(Team, Counts)>)>, TeamError>;
+    ) -> Result<Option<CountedTeams>, TeamError>;
 
     /// Writes down, for good, the counts of all live teams in those windows of the last twelve scores that are final at
     /// `now`. Gives how many were new. May be called by several servers at once.

@@ -39,18 +39,18 @@ async fn example(app: &TestApp) -> Cast {
             FROM generate_series(1, 20) n, generate_series(1, 4) week",
         WEEKS_AGO = "date_trunc('week', now() AT TIME ZONE 'UTC') - week * interval '1 week'",
     ));
-    app.database.execute(&format!(
+    app.database.execute(
         "UPDATE assignments SET due_at = due_at - interval '8 days' WHERE membership_id IN (md5('m15')::uuid, md5('m16')::uuid);
          DELETE FROM assignments WHERE membership_id IN (md5('m19')::uuid, md5('m20')::uuid);
          INSERT INTO progress_events (dedupe_key, client_at, organization_id, assignment_id, event_type, player_session_id,
                 client_ms, effective_at, credited_at, received_at, percent, progress, stale)
-            SELECT sha256(a.id::text::bytea), a.done, a.organization_id, a.id, a.kind, a.id, 0, a.done, a.done, a.done, 50, '{{}}',
+            SELECT sha256(a.id::text::bytea), a.done, a.organization_id, a.id, a.kind, a.id, 0, a.done, a.done, a.done, 50, '{}',
                 false
             FROM (SELECT a.*, CASE WHEN membership_id IN (md5('m17')::uuid, md5('m18')::uuid) THEN 'update_progress'
                     ELSE 'complete' END AS kind,
                     CASE WHEN membership_id IN (md5('m15')::uuid, md5('m16')::uuid) THEN due_at + interval '2 days'
                     ELSE due_at - interval '2 days' END AS done FROM assignments a) a"
-    ));
+    );
     cast
 }
 

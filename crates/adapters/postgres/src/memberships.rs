@@ -4,11 +4,13 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sql_types::{Bool, Text, Timestamptz, Uuid as SqlUuid};
-use domain_kernel::{AuditSubject, EmailAddress, InviteCode, MembershipId, OrgId, Refusal, TeamId, UserId};
+use domain_kernel::{
+    AuditSubject, EmailAddress, InviteCode, JobTitle, MembershipId, OrgId, Refusal, TeamId, UserId,
+};
 use domain_memberships::ports::{MembershipEdit, MembershipRepository, NewMembership, RosterSettings};
 use domain_memberships::{
-    Added, ExternalId, Invitation, InvitationPreview, JobTitle, Membership, MembershipError,
-    MembershipStatus, MembershipView,
+    Added, ExternalId, Invitation, InvitationPreview, Membership, MembershipError, MembershipStatus,
+    MembershipView,
 };
 use uuid::Uuid;
 
@@ -123,6 +125,7 @@ macro_rules! roster_values {
             memberships::last_name.eq($membership.last_name.as_str()),
             memberships::email.eq($membership.email.as_ref().map(EmailAddress::as_str)),
             memberships::job_title.eq($membership.job_title.as_ref().map(JobTitle::as_str)),
+            memberships::job_title_key.eq($membership.job_title.as_ref().map(|title| title.key().as_str())),
             memberships::org_admin.eq($membership.org_admin),
             memberships::status.eq($membership.status.as_str()),
             memberships::hired_on.eq($membership.hired_on),

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use adapter_postgres::testing::TestDatabase;
 use chrono::{NaiveDate, TimeDelta};
 use domain_kernel::{
-    AuditEntry, AuditSubject, EmailAddress, InvitationId, MembershipId, OrgId, Refusal, TeamId, UserId,
+    AuditEntry, AuditSubject, EmailAddress, InvitationId, JobTitle, MembershipId, OrgId, Refusal, TeamId,
+    UserId,
 };
 use domain_memberships::ports::MembershipEdit;
 use domain_memberships::{
-    ExternalId, Invitation, InvitationStatus, JobTitle, Membership, MembershipError, MembershipStatus,
-    MembershipView,
+    ExternalId, Invitation, InvitationStatus, Membership, MembershipError, MembershipStatus, MembershipView,
 };
 use domain_users::UserError;
 use tokio::runtime::Handle;
@@ -190,7 +190,7 @@ async fn who_leaves_while_invited_loses_the_pending_invitation() {
         updated_at: at(50),
         ..before.membership
     };
-    assert_eq!(left, MembershipView { membership, invitation: revoked, user: None });
+    assert_eq!(left, MembershipView { membership, invitation: revoked, user: None, training_category: None });
     let stamped = format!(
         "invitations WHERE code = 'AAAA22' AND status = 'revoked' AND revoked_at = '{time}' AND updated_at = '{time}'",
         time = at(50).to_rfc3339()
@@ -305,7 +305,10 @@ async fn a_new_invitation_is_added_and_earlier_pending_ones_are_revoked() {
     let edit = reinvited(membership_audit(staff, &before.membership), invitation.clone());
     let updated = ports.memberships.update(before.membership.id, edit).await.expect("changes");
     let membership = Membership { updated_at: at(60), ..before.membership };
-    assert_eq!(updated, MembershipView { membership, invitation: Some(invitation), user: None });
+    assert_eq!(
+        updated,
+        MembershipView { membership, invitation: Some(invitation), user: None, training_category: None }
+    );
     let revoked = format!("invitations WHERE code = 'AAAA22' AND revoked_at = '{}'", at(60).to_rfc3339());
     assert_eq!((count(&db, "invitations"), count(&db, &revoked)), (2, 1));
 }
@@ -333,7 +336,10 @@ async fn who_is_back_without_an_account_is_pending_and_can_take_the_membership_a
         user: None,
         ..before.membership
     };
-    assert_eq!(back, MembershipView { membership, invitation: Some(invitation), user: None });
+    assert_eq!(
+        back,
+        MembershipView { membership, invitation: Some(invitation), user: None, training_category: None }
+    );
     let (user, _) = ports.given_user("a-new-account").await;
     let taken = ports.memberships.accept(&code("BBBB22"), user.id, at(61)).await.expect("the code is good");
     assert_eq!((taken.membership.id, taken.membership.user), (id, Some(user.id)));

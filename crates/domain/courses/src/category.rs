@@ -1,11 +1,13 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use domain_kernel::{CourseId, FieldProblem, OrgId, TeamId, TextRule, TrainingCategoryId, parse_text};
+use domain_kernel::{
+    CourseId, FieldProblem, JobTitle, JobTitleKey, OrgId, TeamId, TextRule, TrainingCategoryId, parse_text,
+};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{CourseName, JobTitle, JobTitleKey};
+use crate::CourseName;
 
 /// Name of a training category: 1 to 200 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]

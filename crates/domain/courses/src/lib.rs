@@ -13,7 +13,6 @@ mod create_course;
 mod current;
 mod error;
 mod get_course;
-mod job_title;
 mod json;
 mod period;
 pub mod ports;
@@ -32,7 +31,6 @@ pub use current::{
     CatalogCourse, CurrentCourse, Decision, JoinedTeam, PastAssignment, PublishedVersion, Rule, Situation,
 };
 pub use error::CourseError;
-pub use job_title::{JobTitle, JobTitleKey};
 pub use period::{Cadence, Calendar, Period};
 pub use progress::{Absorbed, ClientTime, DedupeKey, EventStamp, EventType, PlayerSessionId, ProgressEvent};
 pub use progress_data::{Percent, ProgressData, ProgressHash};

@@ -1,7 +1,7 @@
 //! What every Worklete domain shares.
 //!
 //! Typed ids, the [`Actor`] behind a request, the permission table ([`policy`]), validated values that occur in more
-//! than one domain ([`PersonName`], [`EmailAddress`]), how errors describe themselves ([`DomainError`]), the audit
+//! than one domain ([`PersonName`], [`EmailAddress`], [`JobTitle`]), how errors describe themselves ([`DomainError`]), the audit
 //! entry, and the ports that every domain needs: [`Clock`],
 //! [`IdGenerator`] and [`Throttle`].
 //!
@@ -13,6 +13,7 @@ mod clock;
 mod error;
 mod ids;
 mod invite_code;
+mod job_title;
 mod page;
 mod patch;
 pub mod policy;
@@ -31,6 +32,7 @@ pub use ids::{
     TeamId, TrainingCategoryId, UserId,
 };
 pub use invite_code::InviteCode;
+pub use job_title::{JobTitle, JobTitleKey};
 pub use page::{MAX_ROWS, Page, PageRequest};
 pub use patch::Patch;
 pub use policy::{Permission, Role, StaffRole};

@@ -17,15 +17,15 @@ use diesel::prelude::*;
 use diesel::sql_types::Jsonb;
 use domain_courses::ports::CourseRepository;
 use domain_kernel::{
-    AuditEntry, AuditSubject, DomainError, EmailAddress, InvitationId, InviteCode, MembershipId, NameKey,
-    OrgId, Origin, PageRequest, PasswordResetId, PersonName, SearchWords, SessionId, Sort, StaffRole, TeamId,
-    UserId,
+    AuditEntry, AuditSubject, DomainError, EmailAddress, InvitationId, InviteCode, JobTitle, MembershipId,
+    NameKey, OrgId, Origin, PageRequest, PasswordResetId, PersonName, SearchWords, SessionId, Sort,
+    StaffRole, TeamId, UserId,
 };
 use domain_memberships::ports::{
     InvitationRepository, MembershipEdit, MembershipQueries, MembershipRepository, NewMembership,
 };
 use domain_memberships::{
-    Added, ExternalId, Invitation, InvitationStatus, JobTitle, Membership, MembershipStatus, MembershipView,
+    Added, ExternalId, Invitation, InvitationStatus, Membership, MembershipStatus, MembershipView,
 };
 use domain_orgs::ports::OrganizationRepository;
 use domain_orgs::{Cadence, Folder, OrgName, Organization, SamlInfo};

@@ -4,11 +4,15 @@
 //! the course that is current, and [`Assignment::absorb`] for what phones report, late and in any order.
 //!
 //! Use cases of [`CourseService`]: `create_course`, `get_course`.
+//!
+//! Use cases of [`TrainingService`]: `create_category`, `update_category`, `set_course_pools`, `list_categories`,
+//! `list_job_titles`, `list_course_pools`.
 
 mod assignment;
 mod canonical;
 mod category;
 mod course;
+mod create_category;
 mod create_course;
 mod current;
 mod error;
@@ -18,14 +22,20 @@ mod period;
 pub mod ports;
 mod progress;
 mod progress_data;
+mod read_training;
 mod service;
+mod set_course_pools;
+mod training;
+mod update_category;
 mod version;
 
 pub use assignment::{Assignment, AssignmentSource, AssignmentState, Learner, Lesson};
 pub use category::{
-    CategoryName, CourseList, CoursePool, CoursePoolId, PoolCourse, PoolOverride, TrainingCategory,
+    CategoryName, CourseList, CoursePool, CoursePoolId, JobTitleInUse, ListedCourse, PoolChange, PoolCourse,
+    PoolOverride, TrainingCategory,
 };
 pub use course::{Course, CourseName, Description, LanguageCode};
+pub use create_category::CreateCategory;
 pub use create_course::CreateCourse;
 pub use current::{
     CatalogCourse, CurrentCourse, Decision, JoinedTeam, PastAssignment, PublishedVersion, Rule, Situation,
@@ -35,4 +45,6 @@ pub use period::{Cadence, Calendar, Period};
 pub use progress::{Absorbed, ClientTime, DedupeKey, EventStamp, EventType, PlayerSessionId, ProgressEvent};
 pub use progress_data::{Percent, ProgressData, ProgressHash};
 pub use service::CourseService;
+pub use training::TrainingService;
+pub use update_category::CategoryChange;
 pub use version::{CourseVersion, VersionData, VersionStatus};

@@ -1,9 +1,15 @@
 //! What the courses domain needs from the outside.
 
+mod training;
+
 use async_trait::async_trait;
 use domain_kernel::{AuditEntry, CourseId};
 
 use crate::{Course, CourseError};
+
+pub use training::{CategoriesEdit, PoolFacts, PoolFilter, PoolJudge, TrainingQueries, TrainingRepository};
+#[cfg(test)]
+pub use training::{MockTrainingQueries, MockTrainingRepository};
 
 /// Stores courses.
 #[cfg_attr(test, mockall::automock)]

@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{CourseId, InvitationId, MembershipId, OrgId, Origin, TeamId, UserId};
+use crate::{CourseId, InvitationId, MembershipId, OrgId, Origin, TeamId, TrainingCategoryId, UserId};
 
 /// What an audited write was about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum AuditSubject {
     User(UserId),
     /// An invitation.
     Invitation(InvitationId),
+    /// A training category.
+    TrainingCategory(TrainingCategoryId),
 }
 
 impl AuditSubject {
@@ -31,6 +33,7 @@ impl AuditSubject {
             Self::Course(id) => ("course", id.uuid()),
             Self::User(id) => ("user", id.uuid()),
             Self::Invitation(id) => ("invitation", id.uuid()),
+            Self::TrainingCategory(id) => ("training_category", id.uuid()),
         }
     }
 }

@@ -80,15 +80,21 @@ pub enum Permission {
     CourseCreate,
     /// Read a course in the staff area.
     CourseRead,
+    /// See who trains what: categories, job titles and course pools.
+    TrainingRead,
+    /// Say who trains what.
+    TrainingManage,
 }
 
 /// Whether `role` may do `permission` in the scope where it holds that role.
+#[expect(clippy::too_many_lines, reason = "a table, which grows with the permissions")]
 pub fn allows(role: Role, permission: Permission) -> bool {
     use Permission as P;
     match role {
         Role::StaffAdmin => true,
         Role::StaffEmployee => match permission {
             P::CourseRead
+            | P::TrainingRead
             | P::TeamRead
             | P::TeamList
             | P::MembershipRead
@@ -102,6 +108,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamDelete
             | P::TeamAdminManage
             | P::CourseCreate
+            | P::TrainingManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::InvitationManage
@@ -123,7 +130,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::InvitationManage
             | P::UserRead
             | P::UserRename => true,
-            P::OrganizationCreate | P::CourseCreate | P::CourseRead => false,
+            P::OrganizationCreate | P::CourseCreate | P::CourseRead | P::TrainingRead | P::TrainingManage => {
+                false
+            }
         },
         Role::TeamAdmin => match permission {
             P::MembershipRead | P::TeamRead | P::TeamList | P::TeamRename | P::UserRead => true,
@@ -135,6 +144,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamAdminManage
             | P::CourseCreate
             | P::CourseRead
+            | P::TrainingRead
+            | P::TrainingManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::MembershipTeamsRead
@@ -153,6 +164,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamAdminManage
             | P::CourseCreate
             | P::CourseRead
+            | P::TrainingRead
+            | P::TrainingManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::MembershipTeamsRead
@@ -173,6 +186,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamAdminManage
             | P::CourseCreate
             | P::CourseRead
+            | P::TrainingRead
+            | P::TrainingManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::MembershipTeamsRead

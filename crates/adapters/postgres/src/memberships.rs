@@ -19,6 +19,7 @@ use crate::invitations::{insert_invitation, revoke_pending, take_membership};
 use crate::membership_view::{ViewRow, view_columns, view_joins};
 use crate::schema::{invitations, memberships, organizations, team_admins, team_memberships, teams, users};
 use crate::sql::statement;
+use crate::training::{Affected, withdraw_unlisted};
 use crate::{Pg, audit};
 
 /// Memberships and invitations in PostgreSQL.
@@ -268,6 +269,9 @@ fn update(connection: &mut PgConnection, id: MembershipId, edit: MembershipEdit)
         ..new.clone()
     };
     link_teams(connection, &joined)?;
+    if new.job_title != old.job_title || new.teams != old.teams {
+        withdraw_unlisted(connection, &Affected::Membership(id.uuid()), new.updated_at)?;
+    }
     let is_new = |invitation: &&Invitation| Some(invitation.id) != before.invitation.as_ref().map(|i| i.id);
     let invitation = view.invitation.as_ref().filter(is_new);
     let has_left = new.status == MembershipStatus::Deactivated && old.status != new.status;

@@ -14,6 +14,7 @@ use domain_memberships::ports::MembershipEdit;
 use domain_memberships::{
     ExternalId, Invitation, InvitationStatus, Membership, MembershipError, MembershipStatus, MembershipView,
 };
+use domain_teams::Team;
 use domain_users::UserError;
 use tokio::runtime::Handle;
 
@@ -766,31 +767,35 @@ async fn a_say_in_a_team_that_is_taken_meanwhile_does_not_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_team_that_is_deleted_meanwhile_is_not_joined_again() {
-    let db = TestDatabase::create();
-    let (ports, staff, organization) = Ports::ready(&db).await;
-    let team = ports.given_team(staff, organization, "Day shift").await;
-    let mut new = a_membership(staff, organization, "AAAA22");
-    new.membership.teams = vec![team];
-    let membership = ports.given_membership(new).await.membership;
-    let deleted = an_audit(staff, "team.delete", Some(organization), AuditSubject::Team(team));
-    let other = ports.clone();
-    let seen = Arc::new(Mutex::new(vec![]));
-    let loaded = Arc::clone(&seen);
-    let edit = edited(membership_audit(staff, &membership), move |view| {
-        view.membership.first_name = name("Renamed");
-        *loaded.lock().expect("lock") = view.membership.teams.clone();
-        let delete = other.teams.update(
-            team,
-            Box::new(move |team| {
-                team.deleted_at = Some(at(50));
-                Ok(Some(deleted))
-            }),
-        );
-        Handle::current().block_on(delete).expect("deletes");
-    });
-    let updated = ports.memberships.update(membership.id, edit).await.expect("changes");
-    assert_eq!(*seen.lock().expect("lock"), [team]);
-    assert_eq!(updated.membership.teams, vec![]);
-    assert_eq!(count(&db, "team_memberships"), 0, "a deleted team has no members");
+async fn a_team_that_is_deleted_at_the_same_time_is_not_joined_again() {
+    for is_in_order in [true, false] {
+        let db = TestDatabase::create();
+        let (ports, staff, organization) = Ports::ready(&db).await;
+        let team = ports.given_team(staff, organization, "Day shift").await;
+        let mut new = a_membership(staff, organization, "AAAA22");
+        new.membership.teams = vec![team];
+        let membership = ports.given_membership(new).await.membership;
+        let deleted = an_audit(staff, "team.delete", Some(organization), AuditSubject::Team(team));
+        let (first, second) = (ports.clone(), ports.clone());
+        let edit = edited(membership_audit(staff, &membership), |view| {
+            view.membership.first_name = name("Renamed");
+        });
+        let delete = Box::new(move |team: &mut Team| {
+            team.deleted_at = Some(at(50));
+            Ok(Some(deleted))
+        });
+        let lock = Lock::take(&db, "SELECT FROM organizations FOR UPDATE");
+        let (updated, gone) = in_order(
+            &db,
+            lock,
+            is_in_order,
+            async move { first.memberships.update(membership.id, edit).await },
+            async move { second.teams.update(team, delete).await },
+        )
+        .await;
+        gone.expect("deletes");
+        let left = if is_in_order { vec![team] } else { vec![] };
+        assert_eq!(updated.expect("changes").membership.teams, left);
+        assert_eq!(count(&db, "team_memberships"), 0, "a deleted team has no members");
+    }
 }

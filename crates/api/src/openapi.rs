@@ -36,6 +36,7 @@ use crate::users::ProviderWord;
         (name = "teams", description = "Teams of an organization"),
         (name = "organizations", description = "Customers"),
         (name = "courses", description = "What is taught; for Worklete's staff"),
+        (name = "training", description = "Who trains what; for Worklete's staff"),
         (name = "operation", description = "For operators; outside the API's permissions")
     ),
     components(schemas(ProblemDocument, AuthErrorDocument, ProviderWord))

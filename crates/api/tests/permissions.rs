@@ -77,6 +77,8 @@ const COLLEAGUE: &[(&str, &str)] = &[("membership_id", "colleague.membership")];
 const PENDING: &[(&str, &str)] = &[("membership_id", "pending.membership")];
 const ROSTER: &[(&str, &str)] = &[("organization_id", "organization"), ("id", "colleague.membership")];
 const INVITATION: &[(&str, &str)] = &[("organization_id", "organization"), ("id", "pending.invitation")];
+const CATEGORY: &[(&str, &str)] =
+    &[("organization_id", "organization"), ("training_category_id", "category")];
 const ADMIN: &[(&str, &str)] = &[("team_id", "team"), ("admin_id", "lead.membership")];
 
 #[rustfmt::skip]
@@ -148,6 +150,13 @@ fn cases() -> Vec<Case> {
         Case::one("POST", "/worklete_admin/courses").body(r#"{"name":"Lifting"}"#),
         Case::new("GET", "/worklete_admin/courses/{id}").what("of the organization", &[("id", "course")]),
         Case::one("POST", "/worklete_admin/organizations").body(r#"{"name":"New one"}"#),
+        Case::new("GET", "/worklete_admin/organizations/{organization_id}/course_pools").what("", ORGANIZATION),
+        Case::new("PUT", "/worklete_admin/organizations/{organization_id}/course_pools").what("", ORGANIZATION).body(r#"[{"team_id":"<team>","training_category_id":"<category>","course_ids":["<course>"]}]"#),
+        Case::new("GET", "/worklete_admin/organizations/{organization_id}/job_titles").what("", ORGANIZATION),
+        Case::new("GET", "/worklete_admin/organizations/{organization_id}/training_categories").what("", ORGANIZATION),
+        Case::new("POST", "/worklete_admin/organizations/{organization_id}/training_categories").what("", ORGANIZATION).body(r#"{"name":"Brand-new"}"#),
+        Case::new("PATCH", "/worklete_admin/organizations/{organization_id}/training_categories/{training_category_id}").what("", CATEGORY).body(r#"{"job_titles":["Driver"]}"#),
+        Case::new("PUT", "/worklete_admin/organizations/{organization_id}/training_categories/{training_category_id}").what("", CATEGORY).body(r#"{"job_titles":["Driver"]}"#),
     ]
 }
 
@@ -206,7 +215,13 @@ impl<'a> Maker<'a> {
             "INSERT INTO courses (id, organization_id, name, created_at, updated_at) \
              VALUES ('{course}', '{organization}', 'Lifting', now(), now())"
         ));
+        let category = self.id();
+        self.add(&format!(
+            "INSERT INTO training_categories (id, organization_id, name, created_at, updated_at) \
+             VALUES ('{category}', '{organization}', 'Drivers', now(), now())"
+        ));
         let mut place = Place::default();
+        place.values.insert("category".into(), category);
         let fresh = format!("{name}-name-{number}");
         for (key, value) in [
             ("organization", organization),
@@ -373,6 +388,10 @@ fn fingerprint(app: &TestApp) -> Vec<String> {
         "team_memberships",
         "team_admins",
         "courses",
+        "training_categories",
+        "category_job_titles",
+        "category_courses",
+        "course_pool_overrides",
         "audit_log",
     ];
     let sums = tables

@@ -72,7 +72,8 @@ async fn wrong_methods_are_told_the_right_ones() {
             .replace("{team_id}", "00000000-0000-4000-8000-000000000001")
             .replace("{user_id}", "00000000-0000-4000-8000-000000000001")
             .replace("{membership_id}", "00000000-0000-4000-8000-000000000001")
-            .replace("{admin_id}", "00000000-0000-4000-8000-000000000001");
+            .replace("{admin_id}", "00000000-0000-4000-8000-000000000001")
+            .replace("{training_category_id}", "00000000-0000-4000-8000-000000000001");
         assert!(!concrete.contains('{'), "no sample for {path}");
         let known = ["GET", "POST", "PUT", "PATCH", "DELETE"];
         let allowed: Vec<_> =

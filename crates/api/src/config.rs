@@ -251,9 +251,10 @@ fn read_database(variables: &Variables<'_>) -> Result<PgSettings, ConfigError> {
             password written as %XX";
         return Err(ConfigError::new("DATABASE_URL", problem));
     }
-    // More connections than about eight a core make PostgreSQL slower, not faster.
+    // Four a core are as fast as eight when the database is near, and their slowest answers come twice as early: whoever
+    // waits in line waits less than who shares a core with many. More than eight make PostgreSQL slower.
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let default_size = u32::try_from(cores * 8).unwrap_or(16);
+    let default_size = u32::try_from(cores * 4).unwrap_or(8);
     Ok(PgSettings {
         url,
         pool_size: variables.number("DATABASE_POOL_SIZE", 1, 1000, default_size)?,

@@ -18,7 +18,7 @@ use crate::error::{PgError, unreadable};
 use crate::membership_view::wrong_status;
 use crate::memberships::{Outcome, PgMemberships, named};
 use crate::schema::{invitations, memberships};
-use crate::sql::statement;
+use crate::sql::{row, statement};
 
 pub(crate) fn insert_invitation(connection: &mut PgConnection, invitation: &Invitation) -> QueryResult<()> {
     diesel::insert_into(invitations::table)
@@ -144,42 +144,26 @@ fn list_sql(filter: &InvitationFilter) -> String {
     )
 }
 
-#[derive(QueryableByName)]
-struct DetailsRow {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
-    organization_id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
-    membership_id: Uuid,
-    #[diesel(sql_type = Text)]
-    code: String,
-    #[diesel(sql_type = Text)]
-    status: String,
-    #[diesel(sql_type = Timestamptz)]
-    expires_at: DateTime<Utc>,
-    #[diesel(sql_type = Timestamptz)]
-    created_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Text>)]
-    sent_to: Option<String>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    sent_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    accepted_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    accepted_by: Option<Uuid>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    revoked_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Text)]
-    organization_name: String,
-    #[diesel(sql_type = Text)]
-    first_name: String,
-    #[diesel(sql_type = Text)]
-    last_name: String,
-    #[diesel(sql_type = Text)]
-    membership_status: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    email: Option<String>,
+row! {
+    struct DetailsRow, DetailsColumns {
+        id: Uuid => SqlUuid,
+        organization_id: Uuid => SqlUuid,
+        membership_id: Uuid => SqlUuid,
+        code: String => Text,
+        status: String => Text,
+        expires_at: DateTime<Utc> => Timestamptz,
+        created_at: DateTime<Utc> => Timestamptz,
+        sent_to: Option<String> => Nullable<Text>,
+        sent_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        accepted_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        accepted_by: Option<Uuid> => Nullable<SqlUuid>,
+        revoked_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        organization_name: String => Text,
+        first_name: String => Text,
+        last_name: String => Text,
+        membership_status: String => Text,
+        email: Option<String> => Nullable<Text>,
+    }
 }
 
 impl DetailsRow {
@@ -206,17 +190,19 @@ impl DetailsRow {
     }
 }
 
-#[derive(QueryableByName)]
-struct DetailsPageRow {
-    #[diesel(sql_type = BigInt)]
-    total: i64,
-    #[diesel(embed)]
-    details: Option<DetailsRow>,
+row! {
+    struct DetailsPageRow, DetailsPageColumns {
+        total: i64 => BigInt,
+        details: Option<DetailsRow> => Nullable<DetailsColumns>,
+    }
 }
 
 fn load_details(connection: &mut PgConnection, id: Uuid) -> Outcome<Option<InvitationDetails>> {
-    let row: Option<DetailsRow> =
-        statement(DETAILS).bind::<SqlUuid, _>(id).get_result(connection).optional()?;
+    let row: Option<DetailsRow> = statement(DETAILS)
+        .bind::<SqlUuid, _>(id)
+        .rows::<DetailsColumns>()
+        .get_result(connection)
+        .optional()?;
     row.map(DetailsRow::read).transpose().map_err(PgError::Refused)
 }
 
@@ -287,7 +273,7 @@ impl InvitationRepository for PgMemberships {
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(organization.uuid());
-            Ok(list.load::<DetailsPageRow>(connection)?)
+            Ok(list.rows::<DetailsPageColumns>().load::<DetailsPageRow>(connection)?)
         });
         let rows = rows.await.map_err(PgError::<MembershipError>::into_storage)?;
         let Some(total) = rows.first().map(|row| row.total) else { return Ok(None) };

@@ -7,9 +7,9 @@ use domain_memberships::{FoundMember, MembershipError, MembershipStatus, Members
 use uuid::Uuid;
 
 use crate::error::PgError;
-use crate::membership_view::{ViewRow, view_columns, view_joins};
+use crate::membership_view::{ViewColumns, ViewRow, view_columns, view_joins};
 use crate::memberships::PgMemberships;
-use crate::sql::{order_by, statement};
+use crate::sql::{order_by, row, statement};
 
 /// One row for each member of the page, or one row of nulls; each with total and organization. No row: no such live team.
 const OF_TEAM: &str = concat!(
@@ -53,16 +53,13 @@ fn search_sql(search: &MemberSearch) -> String {
     )
 }
 
-#[derive(QueryableByName)]
-struct PageRow {
-    #[diesel(sql_type = SqlUuid)]
-    team_organization_id: Uuid,
-    #[diesel(sql_type = BigInt)]
-    total: i64,
-    #[diesel(sql_type = Nullable<Bool>)]
-    on_team: Option<bool>,
-    #[diesel(embed)]
-    view: Option<ViewRow>,
+row! {
+    struct PageRow, PageColumns {
+        team_organization_id: Uuid => SqlUuid,
+        total: i64 => BigInt,
+        on_team: Option<bool> => Nullable<Bool>,
+        view: Option<ViewRow> => Nullable<ViewColumns>,
+    }
 }
 
 type TeamPage<T> = Option<(OrgId, Page<T>)>;
@@ -95,7 +92,7 @@ impl MembershipQueries for PgMemberships {
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(team.uuid());
-            Ok(list.load::<PageRow>(connection)?)
+            Ok(list.rows::<PageColumns>().load::<PageRow>(connection)?)
         });
         let found = read_page(rows.await.map_err(PgError::<MembershipError>::into_storage)?)?;
         Ok(found.map(|(organization, page)| (organization, page.map(|found| found.view))))
@@ -112,7 +109,7 @@ impl MembershipQueries for PgMemberships {
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(search.team.uuid());
-            Ok(hits.load::<PageRow>(connection)?)
+            Ok(hits.rows::<PageColumns>().load::<PageRow>(connection)?)
         });
         read_page(rows.await.map_err(PgError::<MembershipError>::into_storage)?)
     }

@@ -1,7 +1,6 @@
 //! A membership with its teams, newest invitation and account as one row, so that it costs one round trip.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{
     EmailAddress, InvitationId, InviteCode, JobTitle, MembershipId, OrgId, PersonName, StorageError, TeamId,
@@ -13,6 +12,7 @@ use domain_memberships::{
 use uuid::Uuid;
 
 use crate::error::unreadable;
+use crate::sql::row;
 
 /// The columns of [`ViewRow`], of a membership `m` and what [`view_joins`] puts beside it.
 macro_rules! view_columns {
@@ -43,62 +43,36 @@ macro_rules! view_joins {
 
 pub(crate) use {view_columns, view_joins};
 
-#[derive(QueryableByName)]
-pub(crate) struct ViewRow {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
-    organization_id: Uuid,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    user_id: Option<Uuid>,
-    #[diesel(sql_type = Nullable<Text>)]
-    external_id: Option<String>,
-    #[diesel(sql_type = Text)]
-    first_name: String,
-    #[diesel(sql_type = Text)]
-    last_name: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    email: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    job_title: Option<String>,
-    #[diesel(sql_type = Bool)]
-    org_admin: bool,
-    #[diesel(sql_type = Text)]
-    status: String,
-    #[diesel(sql_type = Nullable<Date>)]
-    hired_on: Option<NaiveDate>,
-    #[diesel(sql_type = Timestamptz)]
-    first_seen_at: DateTime<Utc>,
-    #[diesel(sql_type = Date)]
-    reporting_starts_on: NaiveDate,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    deactivated_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Timestamptz)]
-    created_at: DateTime<Utc>,
-    #[diesel(sql_type = Timestamptz)]
-    updated_at: DateTime<Utc>,
-    #[diesel(sql_type = Array<SqlUuid>)]
-    team_ids: Vec<Uuid>,
-    #[diesel(sql_type = Array<SqlUuid>)]
-    admin_team_ids: Vec<Uuid>,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    invitation_id: Option<Uuid>,
-    #[diesel(sql_type = Nullable<Text>)]
-    code: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    invitation_status: Option<String>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    expires_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    invited_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<Text>)]
-    username: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    user_first_name: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    user_last_name: Option<String>,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    training_category_id: Option<Uuid>,
+row! {
+    pub(crate) struct ViewRow, ViewColumns {
+        id: Uuid => SqlUuid,
+        organization_id: Uuid => SqlUuid,
+        user_id: Option<Uuid> => Nullable<SqlUuid>,
+        external_id: Option<String> => Nullable<Text>,
+        first_name: String => Text,
+        last_name: String => Text,
+        email: Option<String> => Nullable<Text>,
+        job_title: Option<String> => Nullable<Text>,
+        org_admin: bool => Bool,
+        status: String => Text,
+        hired_on: Option<NaiveDate> => Nullable<Date>,
+        first_seen_at: DateTime<Utc> => Timestamptz,
+        reporting_starts_on: NaiveDate => Date,
+        deactivated_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        created_at: DateTime<Utc> => Timestamptz,
+        updated_at: DateTime<Utc> => Timestamptz,
+        team_ids: Vec<Uuid> => Array<SqlUuid>,
+        admin_team_ids: Vec<Uuid> => Array<SqlUuid>,
+        invitation_id: Option<Uuid> => Nullable<SqlUuid>,
+        code: Option<String> => Nullable<Text>,
+        invitation_status: Option<String> => Nullable<Text>,
+        expires_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        invited_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        username: Option<String> => Nullable<Text>,
+        user_first_name: Option<String> => Nullable<Text>,
+        user_last_name: Option<String> => Nullable<Text>,
+        training_category_id: Option<Uuid> => Nullable<SqlUuid>,
+    }
 }
 
 pub(crate) fn wrong_status() -> StorageError {

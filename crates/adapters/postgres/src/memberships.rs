@@ -16,9 +16,9 @@ use uuid::Uuid;
 
 use crate::error::{PgError, unreadable};
 use crate::invitations::{insert_invitation, revoke_pending, take_membership};
-use crate::membership_view::{ViewRow, view_columns, view_joins};
+use crate::membership_view::{ViewColumns, ViewRow, view_columns, view_joins};
 use crate::schema::{invitations, memberships, organizations, team_admins, team_memberships, teams, users};
-use crate::sql::statement;
+use crate::sql::{row, statement};
 use crate::training::{Affected, withdraw_unlisted};
 use crate::{Pg, audit};
 
@@ -45,7 +45,8 @@ const VIEW: &str =
     concat!("SELECT ", view_columns!(), " FROM memberships m ", view_joins!(), " WHERE m.id = {}");
 
 fn load_view(connection: &mut PgConnection, id: Uuid) -> Outcome<MembershipView> {
-    let row: ViewRow = statement(VIEW).bind::<SqlUuid, _>(id).get_result(connection)?;
+    let view = statement(VIEW).bind::<SqlUuid, _>(id).rows::<ViewColumns>();
+    let row: ViewRow = view.get_result(connection)?;
     row.read().map_err(|error| PgError::Refused(error.into()))
 }
 
@@ -311,20 +312,15 @@ pub(crate) fn named(constraint: &str) -> Option<MembershipError> {
     }
 }
 
-#[derive(QueryableByName)]
-struct PreviewRow {
-    #[diesel(sql_type = Text)]
-    code: String,
-    #[diesel(sql_type = Timestamptz)]
-    expires_at: DateTime<Utc>,
-    #[diesel(sql_type = Text)]
-    first_name: String,
-    #[diesel(sql_type = Text)]
-    last_name: String,
-    #[diesel(sql_type = Text)]
-    organization_name: String,
-    #[diesel(sql_type = Bool)]
-    sso_enforced: bool,
+row! {
+    struct PreviewRow, PreviewColumns {
+        code: String => Text,
+        expires_at: DateTime<Utc> => Timestamptz,
+        first_name: String => Text,
+        last_name: String => Text,
+        organization_name: String => Text,
+        sso_enforced: bool => Bool,
+    }
 }
 
 #[async_trait]
@@ -359,7 +355,7 @@ impl MembershipRepository for PgMemberships {
             .pg
             .read(move |connection| {
                 let found = statement(VIEW).bind::<SqlUuid, _>(id.uuid());
-                Ok(found.get_result::<ViewRow>(connection).optional()?)
+                Ok(found.rows::<ViewColumns>().get_result::<ViewRow>(connection).optional()?)
             })
             .await
             .map_err(PgError::<MembershipError>::into_storage)?;
@@ -391,7 +387,7 @@ impl MembershipRepository for PgMemberships {
                      WHERE i.code = {}::char(6) AND i.status = 'pending' AND i.expires_at > {} AND m.status = 'pending'",
                 );
                 let found = found.bind::<Text, _>(code).bind::<Timestamptz, _>(now);
-                Ok(found.get_result::<PreviewRow>(connection).optional()?)
+                Ok(found.rows::<PreviewColumns>().get_result::<PreviewRow>(connection).optional()?)
             })
             .await
             .map_err(PgError::<MembershipError>::into_storage)?;

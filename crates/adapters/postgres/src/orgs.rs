@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::error::{PgError, unreadable};
 use crate::schema::organizations;
-use crate::sql::statement;
+use crate::sql::{row, statement};
 use crate::{Pg, audit};
 
 /// An organization `o` with its counts.
@@ -35,32 +35,21 @@ const ORGANIZATIONS_BY_IDS: &str = concat!(
      ORDER BY lower(page.name), page.id"
 );
 
-#[derive(QueryableByName)]
-struct OrganizationRow {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-    #[diesel(sql_type = Text)]
-    name: String,
-    #[diesel(sql_type = Text)]
-    s3_integrations_folder: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    saml_info: Option<String>,
-    #[diesel(sql_type = Bool)]
-    sso_enforced: bool,
-    #[diesel(sql_type = Text)]
-    time_zone: String,
-    #[diesel(sql_type = Text)]
-    cadence: String,
-    #[diesel(sql_type = Integer)]
-    reporting_grace_days: i32,
-    #[diesel(sql_type = Timestamptz)]
-    created_at: DateTime<Utc>,
-    #[diesel(sql_type = Timestamptz)]
-    updated_at: DateTime<Utc>,
-    #[diesel(sql_type = BigInt)]
-    teams_count: i64,
-    #[diesel(sql_type = BigInt)]
-    memberships_count: i64,
+row! {
+    struct OrganizationRow, OrganizationColumns {
+        id: Uuid => SqlUuid,
+        name: String => Text,
+        s3_integrations_folder: String => Text,
+        saml_info: Option<String> => Nullable<Text>,
+        sso_enforced: bool => Bool,
+        time_zone: String => Text,
+        cadence: String => Text,
+        reporting_grace_days: i32 => Integer,
+        created_at: DateTime<Utc> => Timestamptz,
+        updated_at: DateTime<Utc> => Timestamptz,
+        teams_count: i64 => BigInt,
+        memberships_count: i64 => BigInt,
+    }
 }
 
 impl OrganizationRow {
@@ -83,17 +72,18 @@ impl OrganizationRow {
     }
 }
 
-#[derive(QueryableByName)]
-struct PageRow {
-    #[diesel(sql_type = BigInt)]
-    total: i64,
-    #[diesel(embed)]
-    organization: Option<OrganizationRow>,
+row! {
+    struct PageRow, PageColumns {
+        total: i64 => BigInt,
+        organization: Option<OrganizationRow> => Nullable<OrganizationColumns>,
+    }
 }
 
 fn load(connection: &mut PgConnection, id: OrgId) -> Result<Organization, PgError<OrgError>> {
-    let row: OrganizationRow =
-        statement(ORGANIZATION).bind::<SqlUuid, _>(id.uuid()).get_result(connection)?;
+    let row: OrganizationRow = statement(ORGANIZATION)
+        .bind::<SqlUuid, _>(id.uuid())
+        .rows::<OrganizationColumns>()
+        .get_result(connection)?;
     row.read().map_err(PgError::Refused)
 }
 
@@ -187,7 +177,7 @@ impl OrganizationRepository for PgOrganizations {
                 .bind::<Array<SqlUuid>, _>(ids)
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset);
-            Ok(list.load::<PageRow>(connection)?)
+            Ok(list.rows::<PageColumns>().load::<PageRow>(connection)?)
         });
         let rows = rows.await.map_err(PgError::<OrgError>::into_storage)?;
         let total = rows.first().map_or(0, |row| row.total);

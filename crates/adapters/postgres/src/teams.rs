@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::error::PgError;
 use crate::schema::{memberships, organizations, team_admins, team_memberships, teams};
-use crate::sql::statement;
+use crate::sql::{row, statement};
 use crate::training::{Affected, withdraw_unlisted};
 use crate::{Pg, audit};
 
@@ -56,7 +56,7 @@ const TEAMS_OF_ORGANIZATION: &str = concat!(
 /// One row for each team of the page, or one row of nulls; each with total and whose membership it is. No row: no such
 /// membership.
 const TEAMS_OF_MEMBERSHIP: &str = concat!(
-    "SELECT counted.total, m.organization_id AS owner_organization_id, m.user_id AS owner_user_id, page.* \
+    "SELECT m.organization_id, m.user_id, counted.total, page.* \
      FROM memberships m CROSS JOIN LATERAL (SELECT count(*) AS total FROM team_memberships x \
         JOIN teams t ON t.id = x.team_id WHERE x.membership_id = m.id AND t.deleted_at IS NULL) counted \
      LEFT JOIN LATERAL (SELECT ",
@@ -98,24 +98,17 @@ const ADMINS: &str = concat!(
      ORDER BY lower(page.last_name), lower(page.first_name), page.membership_id"
 );
 
-#[derive(QueryableByName)]
-struct TeamRow {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
-    organization_id: Uuid,
-    #[diesel(sql_type = Text)]
-    name: String,
-    #[diesel(sql_type = BigInt)]
-    memberships_count: i64,
-    #[diesel(sql_type = BigInt)]
-    admins_count: i64,
-    #[diesel(sql_type = Timestamptz)]
-    created_at: DateTime<Utc>,
-    #[diesel(sql_type = Timestamptz)]
-    updated_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    deleted_at: Option<DateTime<Utc>>,
+row! {
+    struct TeamRow, TeamColumns {
+        id: Uuid => SqlUuid,
+        organization_id: Uuid => SqlUuid,
+        name: String => Text,
+        created_at: DateTime<Utc> => Timestamptz,
+        updated_at: DateTime<Utc> => Timestamptz,
+        deleted_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        memberships_count: i64 => BigInt,
+        admins_count: i64 => BigInt,
+    }
 }
 
 impl From<TeamRow> for Team {
@@ -133,40 +126,32 @@ impl From<TeamRow> for Team {
     }
 }
 
-/// A row of a page: the total, and a team unless the page is empty.
-#[derive(QueryableByName)]
-struct PageRow {
-    #[diesel(sql_type = BigInt)]
-    total: i64,
-    #[diesel(embed)]
-    team: Option<TeamRow>,
+row! {
+    /// A row of a page: the total, and a team unless the page is empty.
+    struct PageRow, PageColumns {
+        total: i64 => BigInt,
+        team: Option<TeamRow> => Nullable<TeamColumns>,
+    }
 }
 
-/// A row of a page of a membership's teams.
-#[derive(QueryableByName)]
-struct OwnedPageRow {
-    #[diesel(sql_type = SqlUuid)]
-    owner_organization_id: Uuid,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    owner_user_id: Option<Uuid>,
-    #[diesel(embed)]
-    page: PageRow,
+row! {
+    /// A row of a page of a membership's teams.
+    struct OwnedPageRow, OwnedPageColumns {
+        owner_organization_id: Uuid => SqlUuid,
+        owner_user_id: Option<Uuid> => Nullable<SqlUuid>,
+        page: PageRow => PageColumns,
+    }
 }
 
-#[derive(QueryableByName)]
-struct AdminRow {
-    #[diesel(sql_type = SqlUuid)]
-    team_id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
-    membership_id: Uuid,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    user_id: Option<Uuid>,
-    #[diesel(sql_type = Text)]
-    first_name: String,
-    #[diesel(sql_type = Text)]
-    last_name: String,
-    #[diesel(sql_type = Timestamptz)]
-    created_at: DateTime<Utc>,
+row! {
+    struct AdminRow, AdminColumns {
+        team_id: Uuid => SqlUuid,
+        membership_id: Uuid => SqlUuid,
+        user_id: Option<Uuid> => Nullable<SqlUuid>,
+        first_name: String => Text,
+        last_name: String => Text,
+        created_at: DateTime<Utc> => Timestamptz,
+    }
 }
 
 impl From<AdminRow> for TeamAdmin {
@@ -182,15 +167,13 @@ impl From<AdminRow> for TeamAdmin {
     }
 }
 
-/// A row of a page of admins.
-#[derive(QueryableByName)]
-struct AdminPageRow {
-    #[diesel(sql_type = BigInt)]
-    total: i64,
-    #[diesel(sql_type = SqlUuid)]
-    organization_id: Uuid,
-    #[diesel(embed)]
-    admin: Option<AdminRow>,
+row! {
+    /// A row of a page of admins.
+    struct AdminPageRow, AdminPageColumns {
+        total: i64 => BigInt,
+        organization_id: Uuid => SqlUuid,
+        admin: Option<AdminRow> => Nullable<AdminColumns>,
+    }
 }
 
 fn load_admin(
@@ -201,6 +184,7 @@ fn load_admin(
     let found = statement(ADMIN)
         .bind::<SqlUuid, _>(team.uuid())
         .bind::<SqlUuid, _>(membership.uuid())
+        .rows::<AdminColumns>()
         .get_result::<AdminRow>(connection);
     Ok(found.optional()?.map(TeamAdmin::from))
 }
@@ -265,7 +249,11 @@ fn update(connection: &mut PgConnection, id: TeamId, edit: TeamEdit) -> Result<T
         .first(connection)?;
     let _: Uuid = teams::table.find(id.uuid()).select(teams::id).for_update().first(connection)?;
     let load = |connection: &mut PgConnection| {
-        statement(TEAM).bind::<SqlUuid, _>(id.uuid()).get_result::<TeamRow>(connection).map(Team::from)
+        statement(TEAM)
+            .bind::<SqlUuid, _>(id.uuid())
+            .rows::<TeamColumns>()
+            .get_result::<TeamRow>(connection)
+            .map(Team::from)
     };
     let mut team = load(connection)?;
     let was_live = team.is_live();
@@ -345,7 +333,10 @@ impl TeamRepository for PgTeams {
 impl TeamQueries for PgTeams {
     async fn find(&self, id: TeamId) -> Result<Option<Team>, TeamError> {
         let found = self.pg.read(move |connection| {
-            let row = statement(TEAM).bind::<SqlUuid, _>(id.uuid()).get_result::<TeamRow>(connection);
+            let row = statement(TEAM)
+                .bind::<SqlUuid, _>(id.uuid())
+                .rows::<TeamColumns>()
+                .get_result::<TeamRow>(connection);
             Ok(row.optional()?.map(Team::from))
         });
         found.await.map_err(PgError::into_storage)
@@ -361,6 +352,7 @@ impl TeamQueries for PgTeams {
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(organization.uuid())
+                .rows::<PageColumns>()
                 .load(connection)?;
             Ok((!rows.is_empty()).then(|| read_page(rows)))
         });
@@ -377,6 +369,7 @@ impl TeamQueries for PgTeams {
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(team.uuid())
+                .rows::<AdminPageColumns>()
                 .load(connection)?;
             let head = rows.first().map(|row| (OrgId::new(row.organization_id), row.total));
             let items = rows.into_iter().filter_map(|row| row.admin).map(TeamAdmin::from).collect();
@@ -395,6 +388,7 @@ impl TeamQueries for PgTeams {
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(membership.uuid())
+                .rows::<OwnedPageColumns>()
                 .load(connection)?;
             let owner = rows.first().map(|row| MembershipOwner {
                 organization: OrgId::new(row.owner_organization_id),
@@ -413,6 +407,7 @@ impl TeamQueries for PgTeams {
                 .bind::<Array<SqlUuid>, _>(ids)
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
+                .rows::<PageColumns>()
                 .load(connection)?;
             Ok(read_page(rows))
         });

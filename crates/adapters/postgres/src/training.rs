@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::error::PgError;
 use crate::schema::{course_pool_overrides, courses, organizations, teams, training_categories};
-use crate::sql::{Statement, statement};
+use crate::sql::{Statement, row, statement};
 use crate::{Pg, audit};
 
 /// Who trains what, in PostgreSQL.
@@ -51,8 +51,8 @@ const CATEGORIES: &str = "SELECT counted.total, page.* FROM organizations o CROS
 
 /// The same for job titles. Spellings with one key are one; the spelling is chosen from the titles alone, before anything is
 /// looked up for those of the page.
-const JOB_TITLES: &str = "SELECT found.* FROM organizations o CROSS JOIN LATERAL ( \
-     WITH titles AS MATERIALIZED (SELECT DISTINCT ON (s.job_title_key) s.job_title_key, s.job_title, \
+const JOB_TITLES: &str = "SELECT found.total, found.job_title, found.memberships_count, found.category_id \
+     FROM organizations o CROSS JOIN LATERAL (WITH titles AS MATERIALIZED (SELECT DISTINCT ON (s.job_title_key) s.job_title_key, s.job_title, \
             (sum(s.members) OVER (PARTITION BY s.job_title_key))::bigint AS memberships_count \
         FROM (SELECT m.job_title_key, m.job_title, count(*) AS members FROM memberships m \
             WHERE m.organization_id = o.id AND m.status <> 'deactivated' AND m.job_title_key IS NOT NULL \
@@ -129,24 +129,17 @@ fn lock_organization(connection: &mut PgConnection, organization: OrgId) -> Outc
 
 // --- Categories ----------------------------------------------------------------------------------------------------
 
-#[derive(QueryableByName)]
-struct CategoryRow {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
-    organization_id: Uuid,
-    #[diesel(sql_type = Text)]
-    name: String,
-    #[diesel(sql_type = Bool)]
-    is_default: bool,
-    #[diesel(sql_type = Timestamptz)]
-    created_at: DateTime<Utc>,
-    #[diesel(sql_type = Timestamptz)]
-    updated_at: DateTime<Utc>,
-    #[diesel(sql_type = Array<Text>)]
-    job_titles: Vec<String>,
-    #[diesel(sql_type = Array<SqlUuid>)]
-    course_ids: Vec<Uuid>,
+row! {
+    struct CategoryRow, CategoryColumns {
+        id: Uuid => SqlUuid,
+        organization_id: Uuid => SqlUuid,
+        name: String => Text,
+        is_default: bool => Bool,
+        created_at: DateTime<Utc> => Timestamptz,
+        updated_at: DateTime<Utc> => Timestamptz,
+        job_titles: Vec<String> => Array<Text>,
+        course_ids: Vec<Uuid> => Array<SqlUuid>,
+    }
 }
 
 impl From<CategoryRow> for TrainingCategory {
@@ -168,12 +161,11 @@ fn stored_list(ids: Vec<Uuid>) -> CourseList {
     CourseList::from_stored(ids.into_iter().map(CourseId::new).collect())
 }
 
-#[derive(QueryableByName)]
-struct CategoryPageRow {
-    #[diesel(sql_type = BigInt)]
-    total: i64,
-    #[diesel(embed)]
-    category: Option<CategoryRow>,
+row! {
+    struct CategoryPageRow, CategoryPageColumns {
+        total: i64 => BigInt,
+        category: Option<CategoryRow> => Nullable<CategoryColumns>,
+    }
 }
 
 fn load_categories(
@@ -185,6 +177,7 @@ fn load_categories(
         .bind::<BigInt, _>(page.limit)
         .bind::<BigInt, _>(page.offset)
         .bind::<SqlUuid, _>(organization.uuid())
+        .rows::<CategoryPageColumns>()
         .load(connection)?;
     let total = rows.first().map(|row| row.total);
     let items = rows.into_iter().filter_map(|row| row.category).map(TrainingCategory::from).collect();
@@ -388,14 +381,12 @@ fn named(constraint: &str) -> Option<CourseError> {
 
 // --- Job titles ----------------------------------------------------------------------------------------------------
 
-#[derive(QueryableByName)]
-struct JobTitleRow {
-    #[diesel(sql_type = Text)]
-    job_title: String,
-    #[diesel(sql_type = BigInt)]
-    memberships_count: i64,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    category_id: Option<Uuid>,
+row! {
+    struct JobTitleRow, JobTitleColumns {
+        job_title: String => Text,
+        memberships_count: i64 => BigInt,
+        category_id: Option<Uuid> => Nullable<SqlUuid>,
+    }
 }
 
 impl From<JobTitleRow> for JobTitleInUse {
@@ -408,12 +399,11 @@ impl From<JobTitleRow> for JobTitleInUse {
     }
 }
 
-#[derive(QueryableByName)]
-struct JobTitlePageRow {
-    #[diesel(sql_type = BigInt)]
-    total: i64,
-    #[diesel(embed)]
-    title: Option<JobTitleRow>,
+row! {
+    struct JobTitlePageRow, JobTitlePageColumns {
+        total: i64 => BigInt,
+        title: Option<JobTitleRow> => Nullable<JobTitleColumns>,
+    }
 }
 
 // --- Course pools --------------------------------------------------------------------------------------------------
@@ -445,7 +435,8 @@ impl Wanted {
             }
         };
         format!(
-            "SELECT found.* FROM organizations o CROSS JOIN LATERAL (WITH pairs AS MATERIALIZED ( \
+            "SELECT found.total, found.organization_id, found.team_id, found.category_id, found.memberships_count, found.overridden, \
+                found.updated_at, found.course_ids, found.course_names FROM organizations o CROSS JOIN LATERAL (WITH pairs AS MATERIALIZED ( \
                 SELECT x.team_id, x.category_id, sum(x.members)::bigint AS memberships_count FROM ( \
                     SELECT g.team_id, coalesce(j.category_id, d.id) AS category_id, g.members FROM ( \
                         SELECT t.id AS team_id, m.job_title_key, count(*) AS members FROM teams t \
@@ -491,24 +482,17 @@ impl Wanted {
     }
 }
 
-#[derive(QueryableByName)]
-struct PoolRow {
-    #[diesel(sql_type = SqlUuid)]
-    organization_id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
-    team_id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
-    category_id: Uuid,
-    #[diesel(sql_type = BigInt)]
-    memberships_count: i64,
-    #[diesel(sql_type = Bool)]
-    overridden: bool,
-    #[diesel(sql_type = Timestamptz)]
-    updated_at: DateTime<Utc>,
-    #[diesel(sql_type = Array<SqlUuid>)]
-    course_ids: Vec<Uuid>,
-    #[diesel(sql_type = Array<Text>)]
-    course_names: Vec<String>,
+row! {
+    struct PoolRow, PoolColumns {
+        organization_id: Uuid => SqlUuid,
+        team_id: Uuid => SqlUuid,
+        category_id: Uuid => SqlUuid,
+        memberships_count: i64 => BigInt,
+        overridden: bool => Bool,
+        updated_at: DateTime<Utc> => Timestamptz,
+        course_ids: Vec<Uuid> => Array<SqlUuid>,
+        course_names: Vec<String> => Array<Text>,
+    }
 }
 
 impl From<PoolRow> for CoursePool {
@@ -533,12 +517,11 @@ impl From<PoolRow> for CoursePool {
     }
 }
 
-#[derive(QueryableByName)]
-struct PoolPageRow {
-    #[diesel(sql_type = BigInt)]
-    total: i64,
-    #[diesel(embed)]
-    pool: Option<PoolRow>,
+row! {
+    struct PoolPageRow, PoolPageColumns {
+        total: i64 => BigInt,
+        pool: Option<PoolRow> => Nullable<PoolColumns>,
+    }
 }
 
 fn load_pools(
@@ -553,6 +536,7 @@ fn load_pools(
         .bind::<BigInt, _>(page.limit)
         .bind::<BigInt, _>(page.offset)
         .bind::<SqlUuid, _>(organization.uuid())
+        .rows::<PoolPageColumns>()
         .load(connection)?;
     let total = rows.first().map(|row| row.total);
     let items = rows.into_iter().filter_map(|row| row.pool).map(CoursePool::from).collect();
@@ -714,6 +698,7 @@ impl TrainingQueries for PgTraining {
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(organization.uuid())
+                .rows::<JobTitlePageColumns>()
                 .load(connection)?;
             let total = rows.first().map(|row| row.total);
             let items = rows.into_iter().filter_map(|row| row.title).map(JobTitleInUse::from).collect();

@@ -8,8 +8,8 @@ use domain_users::{Account, SeenUser, User, UserError};
 use uuid::Uuid;
 
 use crate::error::PgError;
-use crate::sql::{Statement, order_by, statement};
-use crate::users::{ACCOUNT, AccountRow, PgUsers, UserRow};
+use crate::sql::{Statement, order_by, row, statement};
+use crate::users::{ACCOUNT, AccountColumns, AccountRow, PgUsers, UserColumns, UserRow};
 
 /// The columns of [`UserRow`], of a user `u`.
 macro_rules! user_columns {
@@ -77,14 +77,12 @@ fn search_sql(scope: &str, hits: &str, sort: &Sort<NameKey>) -> String {
     )
 }
 
-#[derive(QueryableByName)]
-struct PageRow {
-    #[diesel(sql_type = BigInt)]
-    total: i64,
-    #[diesel(sql_type = Nullable<Bool>)]
-    shows_private: Option<bool>,
-    #[diesel(embed)]
-    user: Option<UserRow>,
+row! {
+    struct PageRow, PageColumns {
+        total: i64 => BigInt,
+        shows_private: Option<bool> => Nullable<Bool>,
+        user: Option<UserRow> => Nullable<UserColumns>,
+    }
 }
 
 fn read_page(rows: Vec<PageRow>) -> Result<Page<SeenUser>, UserError> {
@@ -117,7 +115,10 @@ fn bind_search(sql: String, words: &SearchWords, page: PageRequest) -> Statement
 impl UserQueries for PgUsers {
     async fn find_account(&self, id: UserId) -> Result<Option<Account>, UserError> {
         let found = self.pg.read(move |connection| {
-            let row = statement(ACCOUNT).bind::<SqlUuid, _>(id.uuid()).get_result::<AccountRow>(connection);
+            let row = statement(ACCOUNT)
+                .bind::<SqlUuid, _>(id.uuid())
+                .rows::<AccountColumns>()
+                .get_result::<AccountRow>(connection);
             row.optional()?.map(AccountRow::read).transpose().map_err(PgError::Refused)
         });
         let account = found.await.map_err(PgError::into_storage)?;
@@ -127,7 +128,7 @@ impl UserQueries for PgUsers {
     async fn list_all(&self, page: PageRequest) -> Result<Page<User>, UserError> {
         let rows = self.rows(move |connection| {
             let list = statement(ALL).bind::<BigInt, _>(page.limit).bind::<BigInt, _>(page.offset);
-            Ok(list.load(connection)?)
+            Ok(list.rows::<PageColumns>().load(connection)?)
         });
         Ok(read_page(rows.await?)?.map(|seen| seen.user))
     }
@@ -147,7 +148,7 @@ impl UserQueries for PgUsers {
                     .bind::<SqlUuid, _>(*organization)
                     .bind::<BigInt, _>(page.limit)
                     .bind::<BigInt, _>(page.offset);
-                return Ok(list.load(connection)?);
+                return Ok(list.rows::<PageColumns>().load(connection)?);
             }
             let list = statement(VISIBLE)
                 .bind::<SqlUuid, _>(places.own.uuid())
@@ -155,7 +156,7 @@ impl UserQueries for PgUsers {
                 .bind::<Array<SqlUuid>, _>(teams)
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset);
-            Ok(list.load(connection)?)
+            Ok(list.rows::<PageColumns>().load(connection)?)
         });
         read_page(rows.await?)
     }
@@ -168,7 +169,7 @@ impl UserQueries for PgUsers {
     ) -> Result<Page<User>, UserError> {
         let rows = self.rows(move |connection| {
             let sql = search_sql("''", HITS_ANYWHERE, &sort);
-            Ok(bind_search(sql, &words, page).load(connection)?)
+            Ok(bind_search(sql, &words, page).rows::<PageColumns>().load(connection)?)
         });
         Ok(read_page(rows.await?)?.map(|seen| seen.user))
     }
@@ -187,7 +188,7 @@ impl UserQueries for PgUsers {
                 order_by(&sort, "found")
             );
             let found = bind_search(sql, &words, page).bind::<SqlUuid, _>(organization.uuid());
-            Ok(found.load(connection)?)
+            Ok(found.rows::<PageColumns>().load(connection)?)
         });
         let rows = rows.await?;
         if rows.is_empty() {

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
-use diesel::sql_types::{Jsonb, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Bool, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{
     EmailAddress, InviteCode, MembershipId, OrgId, PasswordResetId, PersonName, SessionId, StaffRole,
     StorageError, TeamId, UserId,
@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::error::{PgError, unreadable};
 use crate::invitations::take_membership;
 use crate::schema::{invitations, memberships, password_resets, sessions, users};
-use crate::sql::statement;
+use crate::sql::{row, statement};
 use crate::{Pg, audit};
 
 /// Users, sessions and password resets in PostgreSQL.
@@ -61,16 +61,16 @@ macro_rules! account_sql {
             "u.id, u.username::text AS username, u.provider, u.email::text AS email, u.first_name, u.last_name, \
              u.must_change_password, u.staff_role, u.language, u.former_uid, u.uid_changed_at, u.last_sign_in_at, \
              u.locked_at, u.deleted_at, u.created_at, u.updated_at, \
-             (SELECT coalesce(jsonb_agg(jsonb_build_object( \
+             (SELECT coalesce(json_agg(json_build_object( \
                 'id', m.id, 'organization_id', m.organization_id, 'organization_name', o.name, \
                 'org_admin', m.org_admin, 'status', m.status, 'job_title', m.job_title, \
-                'team_ids', (SELECT coalesce(jsonb_agg(tm.team_id ORDER BY tm.joined_at, tm.team_id), '[]') \
+                'team_ids', (SELECT coalesce(json_agg(tm.team_id ORDER BY tm.joined_at, tm.team_id), '[]') \
                     FROM team_memberships tm JOIN teams t ON t.id = tm.team_id \
                     WHERE tm.membership_id = m.id AND t.deleted_at IS NULL), \
-                'administered_team_ids', (SELECT coalesce(jsonb_agg(ta.team_id ORDER BY ta.created_at, ta.team_id), '[]') \
+                'administered_team_ids', (SELECT coalesce(json_agg(ta.team_id ORDER BY ta.created_at, ta.team_id), '[]') \
                     FROM team_admins ta JOIN teams t ON t.id = ta.team_id \
                     WHERE ta.membership_id = m.id AND t.deleted_at IS NULL) \
-              ) ORDER BY m.created_at, m.id), '[]') \
+              ) ORDER BY m.created_at, m.id), '[]')::text \
               FROM memberships m JOIN organizations o ON o.id = m.organization_id WHERE m.user_id = u.id) AS memberships \
              FROM ",
             $from
@@ -86,14 +86,12 @@ const SESSION: &str = account_sql!(
     "sessions s JOIN users u ON u.id = s.user_id WHERE s.client_id = {}"
 );
 
-#[derive(QueryableByName, Queryable, Selectable)]
+#[derive(Queryable, Selectable)]
 #[diesel(table_name = users)]
 pub(crate) struct UserRow {
     id: Uuid,
-    #[diesel(sql_type = diesel::sql_types::Citext)]
     username: String,
     provider: String,
-    #[diesel(sql_type = Nullable<diesel::sql_types::Citext>)]
     email: Option<String>,
     first_name: String,
     last_name: String,
@@ -108,6 +106,26 @@ pub(crate) struct UserRow {
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
+
+/// The columns of [`UserRow`] in a hand-written statement.
+pub(crate) type UserColumns = (
+    SqlUuid,
+    Text,
+    Text,
+    Nullable<Text>,
+    Text,
+    Text,
+    Bool,
+    Nullable<Text>,
+    Text,
+    Nullable<Text>,
+    Nullable<Timestamptz>,
+    Nullable<Timestamptz>,
+    Nullable<Timestamptz>,
+    Nullable<Timestamptz>,
+    Timestamptz,
+    Timestamptz,
+);
 
 impl TryFrom<UserRow> for User {
     type Error = StorageError;
@@ -137,12 +155,11 @@ impl TryFrom<UserRow> for User {
     }
 }
 
-#[derive(QueryableByName)]
-pub(crate) struct AccountRow {
-    #[diesel(embed)]
-    user: UserRow,
-    #[diesel(sql_type = Jsonb)]
-    memberships: serde_json::Value,
+row! {
+    pub(crate) struct AccountRow, AccountColumns {
+        user: UserRow => UserColumns,
+        memberships: String => Text,
+    }
 }
 
 #[derive(Deserialize)]
@@ -180,8 +197,8 @@ impl From<BriefJson> for MembershipBrief {
 impl AccountRow {
     pub(crate) fn read(self) -> Result<Account, UserError> {
         let user = User::try_from(self.user)?;
-        let briefs: Vec<BriefJson> = serde_json::from_value(self.memberships)
-            .map_err(|error| StorageError::Failed(Box::new(error)))?;
+        let briefs: Vec<BriefJson> =
+            serde_json::from_str(&self.memberships).map_err(|error| StorageError::Failed(Box::new(error)))?;
         Ok(Account { user, memberships: briefs.into_iter().map(MembershipBrief::from).collect() })
     }
 }
@@ -189,38 +206,26 @@ impl AccountRow {
 /// A user, whether they deleted the account or not.
 fn load_account(connection: &mut PgConnection, id: UserId) -> Outcome<Account> {
     let row: AccountRow =
-        statement(ACCOUNT).bind::<diesel::sql_types::Uuid, _>(id.uuid()).get_result(connection)?;
+        statement(ACCOUNT).bind::<SqlUuid, _>(id.uuid()).rows::<AccountColumns>().get_result(connection)?;
     row.read().map_err(PgError::Refused)
 }
 
-#[derive(QueryableByName)]
-struct SessionRow {
-    #[diesel(sql_type = diesel::sql_types::Uuid)]
-    session_id: Uuid,
-    #[diesel(sql_type = Text)]
-    client_id: String,
-    #[diesel(sql_type = diesel::sql_types::Bytea)]
-    token_hash: Vec<u8>,
-    #[diesel(sql_type = Nullable<diesel::sql_types::Bytea>)]
-    next_hash: Option<Vec<u8>>,
-    #[diesel(sql_type = Nullable<diesel::sql_types::Bytea>)]
-    prev_hash: Option<Vec<u8>>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    prev_valid_until: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Timestamptz)]
-    session_created_at: DateTime<Utc>,
-    #[diesel(sql_type = Timestamptz)]
-    last_used_at: DateTime<Utc>,
-    #[diesel(sql_type = Timestamptz)]
-    expires_at: DateTime<Utc>,
-    #[diesel(sql_type = Timestamptz)]
-    absolute_expires_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Text>)]
-    user_agent: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    ip: Option<String>,
-    #[diesel(embed)]
-    account: AccountRow,
+row! {
+    struct SessionRow, SessionColumns {
+        session_id: Uuid => SqlUuid,
+        client_id: String => Text,
+        token_hash: Vec<u8> => Bytea,
+        next_hash: Option<Vec<u8>> => Nullable<Bytea>,
+        prev_hash: Option<Vec<u8>> => Nullable<Bytea>,
+        prev_valid_until: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        session_created_at: DateTime<Utc> => Timestamptz,
+        last_used_at: DateTime<Utc> => Timestamptz,
+        expires_at: DateTime<Utc> => Timestamptz,
+        absolute_expires_at: DateTime<Utc> => Timestamptz,
+        user_agent: Option<String> => Nullable<Text>,
+        ip: Option<String> => Nullable<Text>,
+        account: AccountRow => AccountColumns,
+    }
 }
 
 fn token_hash(bytes: &[u8]) -> Result<TokenHash, UserError> {
@@ -533,7 +538,7 @@ impl UserRepository for PgUsers {
                 "SELECT o.id FROM organizations o WHERE o.id IN (SELECT organization_id FROM memberships \
                  WHERE user_id = {} AND status = 'active') ORDER BY o.id FOR NO KEY UPDATE",
             );
-            organizations.bind::<diesel::sql_types::Uuid, _>(user).execute(connection)?;
+            organizations.bind::<SqlUuid, _>(user).execute(connection)?;
             let own = memberships::user_id.eq(user).and(memberships::org_admin);
             let administered: Vec<Uuid> = memberships::table
                 .filter(own.and(memberships::status.eq("active")))
@@ -570,7 +575,7 @@ impl UserRepository for PgUsers {
             statement(
                 "DELETE FROM team_admins WHERE membership_id IN (SELECT id FROM memberships WHERE user_id = {})",
             )
-            .bind::<diesel::sql_types::Uuid, _>(user)
+            .bind::<SqlUuid, _>(user)
             .execute(connection)?;
             Ok(())
         });
@@ -614,6 +619,7 @@ impl SessionRepository for PgUsers {
             .read(move |connection| {
                 Ok(statement(SESSION)
                     .bind::<Text, _>(client)
+                    .rows::<SessionColumns>()
                     .get_result::<SessionRow>(connection)
                     .optional()?)
             })
@@ -662,7 +668,7 @@ impl SessionRepository for PgUsers {
             )
             .bind::<Timestamptz, _>(used_at)
             .bind::<Timestamptz, _>(expires_at)
-            .bind::<diesel::sql_types::Uuid, _>(id.uuid())
+            .bind::<SqlUuid, _>(id.uuid())
             .execute(connection)?;
             Ok(())
         });

@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex};
-
 use adapter_postgres::testing::TestDatabase;
 use chrono::{NaiveDate, TimeDelta};
 use domain_kernel::{

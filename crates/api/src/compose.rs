@@ -82,6 +82,7 @@ impl Composition {
             Arc::new(WindowThrottle::new(config.throttle.clone(), Arc::clone(&clock)));
         let users = Arc::new(PgUsers::new(pg.clone()));
         let teams = PgTeams::new(pg.clone());
+        let courses = Arc::new(PgCourses::new(pg.clone()));
         let training = Arc::new(PgTraining::new(pg.clone()));
         let hashing = hasher.load();
         let mailer =
@@ -91,7 +92,8 @@ impl Composition {
             users: users.clone(),
             queries: users.clone(),
             sessions: users.clone(),
-            resets: users,
+            resets: users.clone(),
+            champions: users,
             hasher: Arc::new(hasher),
             secrets: Arc::new(SecureRandom),
             mailer: mailer.clone(),
@@ -108,15 +110,19 @@ impl Composition {
             ),
             teams: TeamService {
                 teams: Arc::new(teams.clone()),
-                queries: Arc::new(teams),
+                queries: Arc::new(teams.clone()),
+                refinements: Arc::new(teams),
                 clock: Arc::clone(&clock),
                 ids: Arc::clone(&ids),
             },
-            courses: CourseService::new(
-                Arc::new(PgCourses::new(pg.clone())),
-                Arc::clone(&clock),
-                Arc::clone(&ids),
-            ),
+            courses: CourseService {
+                courses: courses.clone(),
+                queries: courses.clone(),
+                versions: courses.clone(),
+                version_queries: courses,
+                clock: Arc::clone(&clock),
+                ids: Arc::clone(&ids),
+            },
             training: TrainingService {
                 training: training.clone(),
                 queries: training,

@@ -25,9 +25,11 @@ mod seed;
 pub mod server;
 mod visitor;
 
+mod champions;
 mod courses;
 mod memberships;
 mod orgs;
+mod refinements;
 mod teams;
 mod training;
 mod users;

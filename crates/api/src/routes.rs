@@ -7,7 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::door::Operations;
 use crate::error::{ApiError, ApiResult};
-use crate::{courses, docs_page, health, memberships, orgs, teams, training, users};
+use crate::{champions, courses, docs_page, health, memberships, orgs, refinements, teams, training, users};
 
 /// Mounts all operations.
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
@@ -65,8 +65,26 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(orgs::handlers::list_own_organizations)
                 .service(orgs::handlers::update_organization)
                 .service(orgs::handlers::create_organization)
+                .service(champions::handlers::list_champion_certifications)
+                .service(champions::handlers::certify_champion)
+                .service(champions::handlers::revoke_champion)
+                .service(champions::handlers::revoke_champion_certification)
+                .service(refinements::handlers::list_refinements)
+                .service(refinements::handlers::create_refinement)
+                .service(refinements::handlers::get_refinement)
+                .service(refinements::handlers::update_refinement)
                 .service(courses::handlers::create_course)
                 .service(courses::handlers::get_course)
+                .service(courses::handlers::list_courses)
+                .service(courses::handlers::update_course)
+                .service(courses::handlers::replace_course)
+                .service(courses::version_handlers::list_versions)
+                .service(courses::version_handlers::create_version)
+                .service(courses::version_handlers::get_version)
+                .service(courses::version_handlers::update_version)
+                .service(courses::version_handlers::replace_version)
+                .service(courses::version_handlers::publish_version)
+                .service(courses::version_handlers::archive_version)
                 .service(training::handlers::list_training_categories)
                 .service(training::handlers::create_training_category)
                 .service(training::handlers::update_training_category)

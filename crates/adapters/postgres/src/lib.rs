@@ -3,7 +3,9 @@
 //! Two verbs reach the database: [`Pg::read`] and [`Pg::write`]. A port method is one call of one of them.
 
 mod audit;
+mod champions;
 mod connect;
+mod course_versions;
 mod courses;
 mod error;
 mod invitations;
@@ -13,6 +15,7 @@ mod memberships;
 mod migrations;
 mod orgs;
 mod pool;
+mod refinements;
 #[expect(unreachable_pub, reason = "the diesel command writes it")]
 mod schema;
 mod sql;

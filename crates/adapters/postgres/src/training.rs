@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::error::PgError;
 use crate::schema::{course_pool_overrides, courses, organizations, teams, training_categories};
-use crate::sql::{Statement, row, statement};
+use crate::sql::{PageColumns, PageRow, Statement, read_page, row, statement};
 use crate::{Pg, audit};
 
 /// Who trains what, in PostgreSQL.
@@ -161,27 +161,18 @@ fn stored_list(ids: Vec<Uuid>) -> CourseList {
     CourseList::from_stored(ids.into_iter().map(CourseId::new).collect())
 }
 
-row! {
-    struct CategoryPageRow, CategoryPageColumns {
-        total: i64 => BigInt,
-        category: Option<CategoryRow> => Nullable<CategoryColumns>,
-    }
-}
-
 fn load_categories(
     connection: &mut PgConnection,
     organization: OrgId,
     page: PageRequest,
 ) -> QueryResult<Option<Page<TrainingCategory>>> {
-    let rows: Vec<CategoryPageRow> = statement(CATEGORIES)
+    let rows: Vec<PageRow<CategoryRow>> = statement(CATEGORIES)
         .bind::<BigInt, _>(page.limit)
         .bind::<BigInt, _>(page.offset)
         .bind::<SqlUuid, _>(organization.uuid())
-        .rows::<CategoryPageColumns>()
+        .rows::<PageColumns<CategoryColumns>>()
         .load(connection)?;
-    let total = rows.first().map(|row| row.total);
-    let items = rows.into_iter().filter_map(|row| row.category).map(TrainingCategory::from).collect();
-    Ok(total.map(|total| Page { items, total }))
+    Ok(read_page(rows).map(|page| page.map(TrainingCategory::from)))
 }
 
 fn all_categories(connection: &mut PgConnection, organization: OrgId) -> QueryResult<Vec<TrainingCategory>> {
@@ -399,13 +390,6 @@ impl From<JobTitleRow> for JobTitleInUse {
     }
 }
 
-row! {
-    struct JobTitlePageRow, JobTitlePageColumns {
-        total: i64 => BigInt,
-        title: Option<JobTitleRow> => Nullable<JobTitleColumns>,
-    }
-}
-
 // --- Course pools --------------------------------------------------------------------------------------------------
 
 /// Which pools a statement is about.
@@ -517,13 +501,6 @@ impl From<PoolRow> for CoursePool {
     }
 }
 
-row! {
-    struct PoolPageRow, PoolPageColumns {
-        total: i64 => BigInt,
-        pool: Option<PoolRow> => Nullable<PoolColumns>,
-    }
-}
-
 fn load_pools(
     connection: &mut PgConnection,
     organization: OrgId,
@@ -531,16 +508,14 @@ fn load_pools(
     page: PageRequest,
 ) -> QueryResult<Option<Page<CoursePool>>> {
     let sql = statement(wanted.sql());
-    let rows: Vec<PoolPageRow> = wanted
+    let rows: Vec<PageRow<PoolRow>> = wanted
         .bind(sql)
         .bind::<BigInt, _>(page.limit)
         .bind::<BigInt, _>(page.offset)
         .bind::<SqlUuid, _>(organization.uuid())
-        .rows::<PoolPageColumns>()
+        .rows::<PageColumns<PoolColumns>>()
         .load(connection)?;
-    let total = rows.first().map(|row| row.total);
-    let items = rows.into_iter().filter_map(|row| row.pool).map(CoursePool::from).collect();
-    Ok(total.map(|total| Page { items, total }))
+    Ok(read_page(rows).map(|page| page.map(CoursePool::from)))
 }
 
 /// What the wish is judged by, kept as it is until the transaction ends.
@@ -694,15 +669,13 @@ impl TrainingQueries for PgTraining {
         page: PageRequest,
     ) -> Result<Option<Page<JobTitleInUse>>, CourseError> {
         let found = self.pg.read(move |connection| {
-            let rows: Vec<JobTitlePageRow> = statement(JOB_TITLES)
+            let rows: Vec<PageRow<JobTitleRow>> = statement(JOB_TITLES)
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(organization.uuid())
-                .rows::<JobTitlePageColumns>()
+                .rows::<PageColumns<JobTitleColumns>>()
                 .load(connection)?;
-            let total = rows.first().map(|row| row.total);
-            let items = rows.into_iter().filter_map(|row| row.title).map(JobTitleInUse::from).collect();
-            Ok(total.map(|total| Page { items, total }))
+            Ok(read_page(rows).map(|page| page.map(JobTitleInUse::from)))
         });
         found.await.map_err(PgError::into_storage)
     }

@@ -362,7 +362,7 @@ async fn a_membership_tells_the_category_of_its_title_else_the_default_one_of_it
         let listed = ports.membership_queries.list_of_team(team, MembershipStatus::Pending, ALL).await;
         let search =
             MemberSearch { team, words: words("ann"), whole_organization: true, sort: sort("first_name") };
-        let found = ports.membership_queries.search_around_team(search, ALL).await;
+        let found = ports.membership_queries.search_around_team(search, None, ALL).await;
         let (listed, found) =
             (listed.expect("a read").expect("a team").1, found.expect("a read").expect("a team").1);
         let listed: Vec<_> = listed.items.into_iter().map(|view| view.training_category).collect();

@@ -1,4 +1,6 @@
-//! Courses over HTTP.
+//! Courses and their versions over HTTP.
 
 mod dto;
 pub(crate) mod handlers;
+mod version_dto;
+pub(crate) mod version_handlers;

@@ -3,21 +3,26 @@
 //! The rules of training are pure: [`CourseVersion`] and its life, [`Calendar`] for weeks and months, [`Situation`] for
 //! the course that is current, and [`Assignment::absorb`] for what phones report, late and in any order.
 //!
-//! Use cases of [`CourseService`]: `create_course`, `get_course`.
+//! Use cases of [`CourseService`]: `create_course`, `get_course`, `list_courses`, `update_course`, `create_version`,
+//! `get_version`, `list_versions`, `update_version` (which publishes, too), `archive_version`.
 //!
 //! Use cases of [`TrainingService`]: `create_category`, `update_category`, `set_course_pools`, `list_categories`,
 //! `list_job_titles`, `list_course_pools`.
 
+mod archive_version;
 mod assignment;
 mod canonical;
 mod category;
 mod course;
 mod create_category;
 mod create_course;
+mod create_version;
 mod current;
 mod error;
 mod get_course;
-mod json;
+mod get_version;
+mod list_courses;
+mod list_versions;
 mod period;
 pub mod ports;
 mod progress;
@@ -25,9 +30,15 @@ mod progress_data;
 mod read_training;
 mod service;
 mod set_course_pools;
+#[cfg(test)]
+mod tests;
 mod training;
 mod update_category;
+mod update_course;
+mod update_version;
 mod version;
+
+use domain_kernel::json;
 
 pub use assignment::{Assignment, AssignmentSource, AssignmentState, Learner, Lesson};
 pub use category::{
@@ -37,6 +48,7 @@ pub use category::{
 pub use course::{Course, CourseName, Description, LanguageCode};
 pub use create_category::CreateCategory;
 pub use create_course::CreateCourse;
+pub use create_version::CreateVersion;
 pub use current::{
     CatalogCourse, CurrentCourse, Decision, JoinedTeam, PastAssignment, PublishedVersion, Rule, Situation,
 };
@@ -47,4 +59,6 @@ pub use progress_data::{Percent, ProgressData, ProgressHash};
 pub use service::CourseService;
 pub use training::TrainingService;
 pub use update_category::CategoryChange;
-pub use version::{CourseVersion, VersionData, VersionStatus};
+pub use update_course::CourseChange;
+pub use update_version::VersionChange;
+pub use version::{CourseVersion, Edition, ListedVersion, Shelf, VersionData, VersionKey, VersionStatus};

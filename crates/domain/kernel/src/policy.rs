@@ -31,6 +31,8 @@ pub enum Role {
     Member,
     /// Is on the team in question.
     TeamMember,
+    /// Is on the team in question and holds a valid certification as champion.
+    Champion,
     /// Runs the team in question.
     TeamAdmin,
     /// Runs the organization; counts as admin of each of its teams.
@@ -78,8 +80,22 @@ pub enum Permission {
     TeamAdminManage,
     /// Add a course to the library or to an organization.
     CourseCreate,
-    /// Read a course in the staff area.
+    /// Read a course and its versions in the staff area.
     CourseRead,
+    /// Change or archive a course.
+    CourseUpdate,
+    /// Open, change, publish and archive versions of a course.
+    CourseVersionManage,
+    /// See who is certified as champion.
+    CertificationRead,
+    /// Certify a champion, or take a certification back.
+    CertificationManage,
+    /// See the refinements of a team.
+    RefinementRead,
+    /// Note a refinement of a team, and change the own notes.
+    RefinementWrite,
+    /// Change the refinements that others noted.
+    RefinementManage,
     /// See who trains what: categories, job titles and course pools.
     TrainingRead,
     /// Say who trains what.
@@ -99,7 +115,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamList
             | P::MembershipRead
             | P::MembershipTeamsRead
-            | P::UserRead => true,
+            | P::UserRead
+            | P::CertificationRead
+            | P::RefinementRead => true,
             P::OrganizationCreate
             | P::MembershipCreate
             | P::OrgAdminManage
@@ -108,11 +126,16 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamDelete
             | P::TeamAdminManage
             | P::CourseCreate
+            | P::CourseUpdate
+            | P::CourseVersionManage
             | P::TrainingManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::InvitationManage
-            | P::UserRename => false,
+            | P::UserRename
+            | P::CertificationManage
+            | P::RefinementWrite
+            | P::RefinementManage => false,
         },
         Role::OrgAdmin => match permission {
             P::MembershipCreate
@@ -129,13 +152,28 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipTeamsRead
             | P::InvitationManage
             | P::UserRead
-            | P::UserRename => true,
-            P::OrganizationCreate | P::CourseCreate | P::CourseRead | P::TrainingRead | P::TrainingManage => {
-                false
-            }
+            | P::UserRename
+            | P::RefinementRead
+            | P::RefinementWrite => true,
+            P::OrganizationCreate
+            | P::CourseCreate
+            | P::CourseRead
+            | P::CourseUpdate
+            | P::CourseVersionManage
+            | P::TrainingRead
+            | P::TrainingManage
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementManage => false,
         },
         Role::TeamAdmin => match permission {
-            P::MembershipRead | P::TeamRead | P::TeamList | P::TeamRename | P::UserRead => true,
+            P::MembershipRead
+            | P::TeamRead
+            | P::TeamList
+            | P::TeamRename
+            | P::UserRead
+            | P::RefinementRead
+            | P::RefinementWrite => true,
             P::OrganizationCreate
             | P::MembershipCreate
             | P::OrgAdminManage
@@ -144,13 +182,44 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamAdminManage
             | P::CourseCreate
             | P::CourseRead
+            | P::CourseUpdate
+            | P::CourseVersionManage
             | P::TrainingRead
             | P::TrainingManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::MembershipTeamsRead
             | P::InvitationManage
-            | P::UserRename => false,
+            | P::UserRename
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementManage => false,
+        },
+        Role::Champion => match permission {
+            P::TeamRead | P::TeamList | P::RefinementRead | P::RefinementWrite => true,
+            P::OrganizationCreate
+            | P::MembershipCreate
+            | P::OrgAdminManage
+            | P::MembershipRead
+            | P::TeamCreate
+            | P::TeamRename
+            | P::TeamDelete
+            | P::TeamAdminManage
+            | P::CourseCreate
+            | P::CourseRead
+            | P::CourseUpdate
+            | P::CourseVersionManage
+            | P::TrainingRead
+            | P::TrainingManage
+            | P::OrganizationUpdate
+            | P::MembershipUpdate
+            | P::MembershipTeamsRead
+            | P::InvitationManage
+            | P::UserRead
+            | P::UserRename
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementManage => false,
         },
         Role::TeamMember => match permission {
             P::TeamRead | P::TeamList => true,
@@ -164,6 +233,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamAdminManage
             | P::CourseCreate
             | P::CourseRead
+            | P::CourseUpdate
+            | P::CourseVersionManage
             | P::TrainingRead
             | P::TrainingManage
             | P::OrganizationUpdate
@@ -171,7 +242,12 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipTeamsRead
             | P::InvitationManage
             | P::UserRead
-            | P::UserRename => false,
+            | P::UserRename
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementRead
+            | P::RefinementWrite
+            | P::RefinementManage => false,
         },
         Role::Member => match permission {
             P::TeamList => true,
@@ -186,6 +262,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamAdminManage
             | P::CourseCreate
             | P::CourseRead
+            | P::CourseUpdate
+            | P::CourseVersionManage
             | P::TrainingRead
             | P::TrainingManage
             | P::OrganizationUpdate
@@ -193,7 +271,12 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipTeamsRead
             | P::InvitationManage
             | P::UserRead
-            | P::UserRename => false,
+            | P::UserRename
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementRead
+            | P::RefinementWrite
+            | P::RefinementManage => false,
         },
     }
 }

@@ -177,7 +177,8 @@ async fn wrong_fields_and_courses_that_cannot_be_trained_are_named() {
     let basics = course(&app, &staff, json!({ "basics": true })).await;
     let foreign = course(&app, &staff, json!({ "organization_id": elsewhere })).await;
     let archived = course(&app, &staff, json!({})).await;
-    app.database.execute(&format!("UPDATE courses SET archived_at = now() WHERE id = '{archived}'"));
+    let path = format!("/worklete_admin/courses/{archived}");
+    app.call_as(&staff, Method::PATCH, &path, Some(json!({ "archived": true }))).await;
     let rows = app.audit().len();
     for (id, code) in [
         (&basics, "basics"),
@@ -206,6 +207,38 @@ async fn wrong_fields_and_courses_that_cannot_be_trained_are_named() {
         assert_eq!(refused.fields(), &fields, "{body}");
     }
     assert_eq!(app.audit().len(), rows);
+}
+
+#[tokio::test]
+async fn a_course_that_cannot_be_trained_any_more_stays_in_the_list_until_the_list_is_set_anew() {
+    let app = TestApp::start().await;
+    let staff = app.staff("staff-admin", "admin").await;
+    let organization = app.organization(&staff, "Harbor").await;
+    let elsewhere = app.organization(&staff, "Elsewhere").await;
+    let drivers = given(&app, &staff, &organization, "Drivers").await;
+    for (n, (change, code)) in [
+        (json!({ "basics": true }), "basics"),
+        (json!({ "archived": true }), "archived"),
+        (json!({ "organization_id": elsewhere }), "unknown"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let list = json!([course(&app, &staff, json!({})).await, course(&app, &staff, json!({})).await]);
+        let set = patch(&app, &staff, &organization, &drivers, json!({ "course_ids": list })).await;
+        assert_eq!((set.status, &set.json[0]["course_ids"]), (200, &list), "{set:?}");
+        let path = format!("/worklete_admin/courses/{}", list[0].as_str().expect("an id"));
+        let changed = app.call_as(&staff, Method::PATCH, &path, Some(change)).await;
+        assert_eq!(changed.status, 200, "{changed:?}");
+        let other = json!({ "name": format!("Drivers {n}"), "job_titles": [format!("Driver {n}")] });
+        let kept = patch(&app, &staff, &organization, &drivers, other).await;
+        assert_eq!((kept.status, &kept.json[0]["course_ids"]), (200, &list), "{kept:?}");
+        let same = patch(&app, &staff, &organization, &drivers, json!({ "course_ids": list })).await;
+        assert_eq!(same.fields(), &json!({ "course_ids": [code] }), "{same:?}");
+        let rest = json!({ "course_ids": [list[1]] });
+        let set = patch(&app, &staff, &organization, &drivers, rest).await;
+        assert_eq!((set.status, &set.json[0]["course_ids"]), (200, &json!([list[1]])), "{set:?}");
+    }
 }
 
 #[tokio::test]

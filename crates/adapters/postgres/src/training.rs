@@ -14,6 +14,7 @@ use domain_courses::{
 use domain_kernel::{
     AuditEntry, CourseId, JobTitle, OrgId, Page, PageRequest, Refusal, TeamId, TrainingCategoryId,
 };
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::PgError;
@@ -202,21 +203,29 @@ fn lock_courses(connection: &mut PgConnection, ids: Vec<Uuid>) -> QueryResult<Ve
     Ok(rows.into_iter().map(listed).collect())
 }
 
-/// Takes being the default one from the category that is.
-fn unset_default(connection: &mut PgConnection, organization: OrgId, at: DateTime<Utc>) -> QueryResult<()> {
+/// Takes being the default one from the category that is, and gives its id.
+fn unset_default(
+    connection: &mut PgConnection,
+    organization: OrgId,
+    at: DateTime<Utc>,
+) -> QueryResult<Option<Uuid>> {
     let present = training_categories::table.filter(
         training_categories::organization_id.eq(organization.uuid()).and(training_categories::is_default),
     );
     diesel::update(present)
         .set((training_categories::is_default.eq(false), training_categories::updated_at.eq(at)))
-        .execute(connection)
-        .map(drop)
+        .returning(training_categories::id)
+        .get_result(connection)
+        .optional()
 }
 
-fn insert(connection: &mut PgConnection, category: &TrainingCategory, audit: AuditEntry) -> Outcome<()> {
+fn insert(connection: &mut PgConnection, category: &TrainingCategory, mut audit: AuditEntry) -> Outcome<()> {
     lock_organization(connection, category.organization)?;
     if category.is_default {
-        unset_default(connection, category.organization, category.updated_at)?;
+        let loser = unset_default(connection, category.organization, category.updated_at)?;
+        if let (Some(loser), Some(Value::Object(after))) = (loser, &mut audit.after) {
+            after.insert("taken_from".into(), json!([loser]));
+        }
     }
     diesel::insert_into(training_categories::table)
         .values((

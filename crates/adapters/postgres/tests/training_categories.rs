@@ -97,10 +97,19 @@ async fn a_new_default_takes_it_from_the_old_one_of_its_organization_alone() {
     let db = TestDatabase::create();
     let (ports, staff, organization) = Ports::ready(&db).await;
     let south = ports.given_organization(staff, "South").await;
+    let mut first = None;
     for (place, text) in [(organization, "First"), (south, "Foreign"), (organization, "Second")] {
         let updated_at = if text == "Second" { at(9) } else { at(5) };
         let category = TrainingCategory { is_default: true, updated_at, ..a_category(place, text) };
-        ports.training.insert(category.clone(), category_audit(staff, &category)).await.expect("it is new");
+        let audit = category_audit(staff, &category).after(json!({ "name": text }));
+        ports.training.insert(category.clone(), audit).await.expect("it is new");
+        let told = ports.audit_rows().await.last().expect("a row")["after"].clone();
+        let expected = match (text, &first) {
+            ("Second", Some(first)) => json!({ "name": text, "taken_from": [first] }),
+            _ => json!({ "name": text }),
+        };
+        assert_eq!(told, expected);
+        first = first.or_else(|| Some(category.id.to_string()));
     }
     let seen = |categories: Vec<TrainingCategory>| {
         let seen = categories.into_iter().map(|c| (c.name.as_str().to_owned(), c.is_default, c.updated_at));

@@ -45,7 +45,8 @@ pub struct PoolFilter {
 #[async_trait]
 pub trait TrainingRepository: Send + Sync {
     /// One atomic fact: adds the category, without job titles and courses, and its audit row. If it is the default one, the
-    /// one that was is not any more, and was changed at the same time. Fails, writing nothing, with
+    /// one that was is not any more, and was changed at the same time; `taken_from` of the audit row's `after` names it, as the
+    /// row of a change does. Fails, writing nothing, with
     /// [`Refusal::NotFound`](domain_kernel::Refusal::NotFound) if there is no such organization, and with
     /// [`CourseError::CategoryNameTaken`] if the organization has a category of this name in any case.
     async fn insert(&self, category: TrainingCategory, audit: AuditEntry) -> Result<(), CourseError>;

@@ -31,10 +31,10 @@ SELECT pg_temp.id(1, org, 0), 'Organization ' || org, 'organization-' || org, no
 INSERT INTO users (id, username, provider, first_name, last_name, password_hash, created_at, updated_at)
 SELECT user_id, format('user-%s-%s', org, n), 'username', first_name, last_name, NULL, now(), now() FROM people;
 
-INSERT INTO memberships (id, organization_id, user_id, external_id, first_name, last_name, job_title, org_admin, status,
-    first_seen_at, reporting_starts_on, created_at, updated_at)
-SELECT membership_id, pg_temp.id(1, org, 0), user_id, 'E-' || n, first_name, last_name, 'Picker', n = 1, 'active',
-    now(), current_date, now(), now()
+INSERT INTO memberships (id, organization_id, user_id, external_id, first_name, last_name, job_title, job_title_key, org_admin,
+    status, first_seen_at, reporting_starts_on, created_at, updated_at)
+SELECT membership_id, pg_temp.id(1, org, 0), user_id, 'E-' || n, first_name, last_name, 'Picker ' || n % 60, 'picker ' || n % 60,
+    n = 1, 'active', now(), current_date, now(), now()
 FROM people;
 
 INSERT INTO invitations (id, organization_id, membership_id, code, status, expires_at, accepted_at, accepted_by, created_at,
@@ -64,6 +64,27 @@ INSERT INTO refinements (id, organization_id, team_id, data, occurred_on, create
 SELECT pg_temp.id(8, org, n), pg_temp.id(1, org, 0), pg_temp.id(4, org, 1 + n % teams), '{"notes": "Feet wider apart"}',
     current_date - n % 50, user_id, now() - n * interval '1 minute', now()
 FROM people;
+
+-- Twelve categories with four job titles each, so that the titles from the 49th on are of the default one, the first; 10 of 40
+-- courses each; one team in ten has a list of its own.
+INSERT INTO courses (id, name, created_at, updated_at)
+SELECT pg_temp.id(10, 0, n), 'Course ' || n, now(), now() FROM generate_series(1, 40) n;
+
+INSERT INTO training_categories (id, organization_id, name, is_default, created_at, updated_at)
+SELECT pg_temp.id(11, org, n), pg_temp.id(1, org, 0), 'Category ' || n, n = 1, now(), now() FROM sizes, generate_series(1, 12) n;
+
+INSERT INTO category_job_titles (organization_id, job_title_key, category_id, job_title, position)
+SELECT pg_temp.id(1, org, 0), 'picker ' || n, pg_temp.id(11, org, 1 + n / 4), 'Picker ' || n, 1 + n % 4
+FROM sizes, generate_series(0, 47) n;
+
+INSERT INTO category_courses (category_id, course_id, position)
+SELECT pg_temp.id(11, org, category), pg_temp.id(10, 0, 1 + (category * 3 + n) % 40), n
+FROM sizes, generate_series(1, 12) category, generate_series(1, 10) n;
+
+INSERT INTO course_pool_overrides (team_id, training_category_id, organization_id, course_ids, updated_at)
+SELECT pg_temp.id(4, org, n), pg_temp.id(11, org, 1 + n % 12), pg_temp.id(1, org, 0),
+    ARRAY(SELECT pg_temp.id(10, 0, course) FROM generate_series(1, 10) course), now()
+FROM sizes, generate_series(1, teams) n WHERE n % 10 = 0;
 
 -- Who signs in: the admins of two organizations and a member, with a password as costly as in production.
 UPDATE users SET password_hash = crypt('worklete123', gen_salt('bf', 12)) WHERE username IN ('user-0-1', 'user-0-2', 'user-1-1');

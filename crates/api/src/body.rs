@@ -32,14 +32,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let is_json = |mime: &str| mime == "application/json" || mime.ends_with("+json");
-            if !is_json(&request.content_type().to_ascii_lowercase()) {
-                return Err(ApiError::unsupported("application/json"));
-            }
-            let limit = request
-                .app_data::<Data<Runtime>>()
-                .map_or(MAX_PARAMS_BYTES, |runtime| runtime.max_body_bytes);
-            let body = read(&request, payload, limit).await?;
+            let body = read_json(&request, payload).await?;
             // serde would read the fields of a struct from an array, too.
             if body.trim_ascii_start().first() == Some(&b'[') {
                 return Err(ApiError::malformed("The body must be a JSON object."));
@@ -47,6 +40,45 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
             parse(&mut serde_json::Deserializer::from_slice(&body)).map(Self)
         })
     }
+}
+
+/// A JSON array of objects. A wrong one is answered 400 naming entry and field, such as `[2].team_id`.
+pub(crate) struct JsonList<T>(pub(crate) Vec<T>);
+
+impl<T: DeserializeOwned + 'static> FromRequest for JsonList<T> {
+    type Error = ApiError;
+    type Future = LocalFuture<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move { parse_list(&read_json(&request, payload).await?).map(Self) })
+    }
+}
+
+fn parse_list<T: DeserializeOwned>(body: &[u8]) -> ApiResult<Vec<T>> {
+    let Value::Array(entries) = parse(&mut serde_json::Deserializer::from_slice(body))? else {
+        return Err(ApiError::malformed("The body must be a JSON array."));
+    };
+    // serde would read the fields of a struct from an array, too.
+    if let Some(index) = entries.iter().position(|entry| !entry.is_object()) {
+        return Err(ApiError::invalid(FieldErrors::of(
+            &format!("[{index}]"),
+            "invalid",
+            "must be an object",
+        )));
+    }
+    serde_path_to_error::deserialize(Value::Array(entries)).map_err(|error| wrong_field(&error))
+}
+
+/// A body that says it is JSON, up to the limit of the configuration.
+async fn read_json(request: &HttpRequest, payload: Payload) -> ApiResult<Bytes> {
+    let is_json = |mime: &str| mime == "application/json" || mime.ends_with("+json");
+    if !is_json(&request.content_type().to_ascii_lowercase()) {
+        return Err(ApiError::unsupported("application/json"));
+    }
+    let runtime = request.app_data::<Data<Runtime>>();
+    let limit = runtime.map_or(MAX_PARAMS_BYTES, |runtime| runtime.max_body_bytes);
+    read(request, payload, limit).await
 }
 
 /// A field of a merge patch: absent, null or there.
@@ -265,6 +297,22 @@ mod tests {
                 body["errors"][0].as_str().unwrap_or_default().to_owned()
             }
         }
+    }
+
+    #[test]
+    fn a_wrong_list_names_the_entry_and_never_repeats_the_value() {
+        let problem = |json: &str| match parse_list::<Wanted>(json.as_bytes()) {
+            Ok(wanted) => wanted.len().to_string(),
+            Err(error) => {
+                error.body(Style::PROBLEM, "r")["errors"][0].as_str().unwrap_or_default().to_owned()
+            }
+        };
+        assert_eq!(problem("[]"), "0");
+        assert_eq!(problem(r#"[{"name":"a"},{"name":"b"}]"#), "2");
+        assert_eq!(problem(r#"[{"name":"a"},{"name":5}]"#), "[1].name must be a string");
+        assert_eq!(problem(r#"[["hunter22",1]]"#), "[0] must be an object");
+        assert_eq!(problem(r#"{"name":"a"}"#), "The body must be a JSON array.");
+        assert_eq!(problem(r#"[{"name":"a"}"#), "The body is not valid JSON (line 1, column 13).");
     }
 
     #[test]

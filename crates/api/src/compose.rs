@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_mail::{MailSetupError, Mailer};
-use adapter_postgres::{Pg, PgCourses, PgMemberships, PgOrganizations, PgTeams, PgUsers};
+use adapter_postgres::{Pg, PgCourses, PgMemberships, PgOrganizations, PgTeams, PgTraining, PgUsers};
 use adapter_security::{BcryptHasher, SecureRandom, SystemClock, UuidV7, WindowThrottle};
-use domain_courses::CourseService;
+use domain_courses::{CourseService, TrainingService};
 use domain_kernel::{Clock, IdGenerator, Throttle};
 use domain_memberships::MembershipService;
 use domain_orgs::OrgService;
@@ -43,6 +43,7 @@ pub struct Services {
     pub orgs: OrgService,
     pub teams: TeamService,
     pub courses: CourseService,
+    pub training: TrainingService,
     pub memberships: MembershipService,
 }
 
@@ -82,6 +83,7 @@ impl Composition {
         let users = Arc::new(PgUsers::new(pg.clone()));
         let teams = PgTeams::new(pg.clone());
         let courses = Arc::new(PgCourses::new(pg.clone()));
+        let training = Arc::new(PgTraining::new(pg.clone()));
         let hashing = hasher.load();
         let mailer =
             Arc::new(Mailer::new(config.mail.clone(), &config.mail_from, config.sign_up_url.clone())?);
@@ -119,6 +121,12 @@ impl Composition {
                 queries: courses.clone(),
                 versions: courses.clone(),
                 version_queries: courses,
+                clock: Arc::clone(&clock),
+                ids: Arc::clone(&ids),
+            },
+            training: TrainingService {
+                training: training.clone(),
+                queries: training,
                 clock: Arc::clone(&clock),
                 ids: Arc::clone(&ids),
             },

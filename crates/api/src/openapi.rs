@@ -38,6 +38,7 @@ use crate::users::ProviderWord;
         (name = "champions", description = "Who is certified to lead practice; for Worklete's staff"),
         (name = "refinements", description = "Practice on a team's floor"),
         (name = "courses", description = "What is taught; for Worklete's staff"),
+        (name = "training", description = "Who trains what; for Worklete's staff"),
         (name = "operation", description = "For operators; outside the API's permissions")
     ),
     components(schemas(ProblemDocument, AuthErrorDocument, ProviderWord))

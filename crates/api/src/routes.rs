@@ -7,7 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::door::Operations;
 use crate::error::{ApiError, ApiResult};
-use crate::{champions, courses, docs_page, health, memberships, orgs, refinements, teams, users};
+use crate::{champions, courses, docs_page, health, memberships, orgs, refinements, teams, training, users};
 
 /// Mounts all operations.
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
@@ -87,6 +87,13 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(courses::version_handlers::replace_version)
                 .service(courses::version_handlers::publish_version)
                 .service(courses::version_handlers::archive_version)
+                .service(training::handlers::list_training_categories)
+                .service(training::handlers::create_training_category)
+                .service(training::handlers::update_training_category)
+                .service(training::handlers::replace_training_category)
+                .service(training::handlers::list_job_titles)
+                .service(training::handlers::list_course_pools)
+                .service(training::handlers::set_course_pools)
                 .default_service(web::to(nothing_here)),
         )
         .map(|config| config.service(docs_page::docs_asset).default_service(web::to(nothing_here)));

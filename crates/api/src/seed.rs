@@ -4,8 +4,10 @@
 use domain_courses::{
     CourseName, CreateCourse, CreateVersion, Description, LanguageCode, VersionChange, VersionData,
 };
-use domain_kernel::{Actor, FieldErrors, FieldProblem, OrgId, Origin, PersonName, StaffRole, TeamId};
-use domain_memberships::{Added, CreateMembership, ExternalId, JobTitle};
+use domain_kernel::{
+    Actor, FieldErrors, FieldProblem, JobTitle, OrgId, Origin, PersonName, StaffRole, TeamId,
+};
+use domain_memberships::{Added, CreateMembership, ExternalId};
 use domain_orgs::{CreateOrganization, Folder, OrgName};
 use domain_teams::{CreateTeam, TeamName};
 use domain_users::{CreateStaffMember, Device, Password, Provider, SignUp, Username};

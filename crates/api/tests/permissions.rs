@@ -89,6 +89,8 @@ const VERSION: &[(&str, &str)] = &[("course_id", "course"), ("version_id", "vers
 const CERTIFICATION: &[(&str, &str)] = &[("id", "certification")];
 const REFINEMENT: &[(&str, &str)] = &[("team_id", "team"), ("refinement_id", "refinement")];
 const OWN_REFINEMENT: &[(&str, &str)] = &[("team_id", "team"), ("refinement_id", "self.refinement")];
+const CATEGORY: &[(&str, &str)] =
+    &[("organization_id", "organization"), ("training_category_id", "category")];
 const ADMIN: &[(&str, &str)] = &[("team_id", "team"), ("admin_id", "lead.membership")];
 
 #[rustfmt::skip]
@@ -178,6 +180,13 @@ fn cases() -> Vec<Case> {
         Case::new("POST", "/worklete_admin/courses/{course_id}/versions/{version_id}/publish").what("of the organization", VERSION),
         Case::new("POST", "/worklete_admin/courses/{course_id}/versions/{version_id}/archive").what("of the organization", VERSION),
         Case::one("POST", "/worklete_admin/organizations").body(r#"{"name":"New one"}"#),
+        Case::new("GET", "/worklete_admin/organizations/{organization_id}/course_pools").what("", ORGANIZATION),
+        Case::new("PUT", "/worklete_admin/organizations/{organization_id}/course_pools").what("", ORGANIZATION).body(r#"[{"team_id":"<team>","training_category_id":"<category>","course_ids":["<course>"]}]"#),
+        Case::new("GET", "/worklete_admin/organizations/{organization_id}/job_titles").what("", ORGANIZATION),
+        Case::new("GET", "/worklete_admin/organizations/{organization_id}/training_categories").what("", ORGANIZATION),
+        Case::new("POST", "/worklete_admin/organizations/{organization_id}/training_categories").what("", ORGANIZATION).body(r#"{"name":"Brand-new"}"#),
+        Case::new("PATCH", "/worklete_admin/organizations/{organization_id}/training_categories/{training_category_id}").what("", CATEGORY).body(r#"{"job_titles":["Driver"]}"#),
+        Case::new("PUT", "/worklete_admin/organizations/{organization_id}/training_categories/{training_category_id}").what("", CATEGORY).body(r#"{"job_titles":["Driver"]}"#),
         Case::new("GET", "/worklete_admin/teams/{team_id}/refinements").what("one's team", TEAM),
         Case::new("GET", "/worklete_admin/teams/{team_id}/refinements").what("another team", OTHER_TEAM),
         Case::new("POST", "/worklete_admin/teams/{team_id}/refinements").what("one's team", TEAM).body(r#"{"data":{}}"#),
@@ -248,7 +257,13 @@ impl<'a> Maker<'a> {
             "INSERT INTO course_versions (id, course_id, number, status, data, created_by, created_at, updated_at) \
              VALUES ('{version}', '{course}', 1, 'draft', '{{}}', '{editor}', now(), now())"
         ));
+        let category = self.id();
+        self.add(&format!(
+            "INSERT INTO training_categories (id, organization_id, name, created_at, updated_at) \
+             VALUES ('{category}', '{organization}', 'Drivers', now(), now())"
+        ));
         let mut place = Place::default();
+        place.values.insert("category".into(), category);
         let fresh = format!("{name}-name-{number}");
         for (key, value) in [
             ("organization", organization),
@@ -452,6 +467,10 @@ fn fingerprint(app: &TestApp) -> Vec<String> {
         "team_admins",
         "courses",
         "course_versions",
+        "training_categories",
+        "category_job_titles",
+        "category_courses",
+        "course_pool_overrides",
         "champion_certifications",
         "refinements",
         "audit_log",

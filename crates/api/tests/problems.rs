@@ -72,6 +72,7 @@ async fn wrong_methods_are_told_the_right_ones() {
             .replace("{team_id}", "00000000-0000-4000-8000-000000000001")
             .replace("{user_id}", "00000000-0000-4000-8000-000000000001")
             .replace("{membership_id}", "00000000-0000-4000-8000-000000000001")
+            .replace("{training_category_id}", "00000000-0000-4000-8000-000000000001")
             .replace("{course_id}", "00000000-0000-4000-8000-000000000001")
             .replace("{version_id}", "00000000-0000-4000-8000-000000000001")
             .replace("{refinement_id}", "00000000-0000-4000-8000-000000000001")

@@ -23,6 +23,7 @@ mod sql;
 mod teams;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod training;
 mod user_queries;
 mod users;
 
@@ -33,4 +34,5 @@ pub use migrations::{MigrationError, SchemaState, migrate, schema_state};
 pub use orgs::PgOrganizations;
 pub use pool::{Pg, PgSettings, PoolLoad};
 pub use teams::PgTeams;
+pub use training::PgTraining;
 pub use users::PgUsers;

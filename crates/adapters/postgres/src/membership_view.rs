@@ -3,11 +3,11 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::sql_types::{Array, Bool, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{
-    EmailAddress, InvitationId, InviteCode, MembershipId, OrgId, PersonName, StorageError, TeamId, UserId,
+    EmailAddress, InvitationId, InviteCode, JobTitle, MembershipId, OrgId, PersonName, StorageError, TeamId,
+    TrainingCategoryId, UserId,
 };
 use domain_memberships::{
-    ExternalId, Invitation, InvitationStatus, JobTitle, Membership, MembershipStatus, MembershipView,
-    UserBrief,
+    ExternalId, Invitation, InvitationStatus, Membership, MembershipStatus, MembershipView, UserBrief,
 };
 use uuid::Uuid;
 
@@ -26,7 +26,10 @@ macro_rules! view_columns {
             WHERE ta.membership_id = m.id AND t.deleted_at IS NULL ORDER BY ta.created_at, ta.team_id) AS admin_team_ids, \
          i.id AS invitation_id, i.code::text AS code, i.status AS invitation_status, i.expires_at, \
          i.created_at AS invited_at, u.username::text AS username, u.first_name AS user_first_name, \
-         u.last_name AS user_last_name"
+         u.last_name AS user_last_name, \
+         coalesce((SELECT j.category_id FROM category_job_titles j WHERE j.organization_id = m.organization_id \
+            AND j.job_title_key = m.job_title_key), (SELECT d.id FROM training_categories d \
+            WHERE d.organization_id = m.organization_id AND d.is_default)) AS training_category_id"
     };
 }
 
@@ -68,6 +71,7 @@ row! {
         username: Option<String> => Nullable<Text>,
         user_first_name: Option<String> => Nullable<Text>,
         user_last_name: Option<String> => Nullable<Text>,
+        training_category_id: Option<Uuid> => Nullable<SqlUuid>,
     }
 }
 
@@ -121,6 +125,7 @@ impl ViewRow {
             teams: self.team_ids.into_iter().map(TeamId::new).collect(),
             administered_teams: self.admin_team_ids.into_iter().map(TeamId::new).collect(),
         };
-        Ok(MembershipView { membership, invitation, user })
+        let training_category = self.training_category_id.map(TrainingCategoryId::new);
+        Ok(MembershipView { membership, invitation, user, training_category })
     }
 }

@@ -4,11 +4,13 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sql_types::{Bool, Text, Timestamptz, Uuid as SqlUuid};
-use domain_kernel::{AuditSubject, EmailAddress, InviteCode, MembershipId, OrgId, Refusal, TeamId, UserId};
+use domain_kernel::{
+    AuditSubject, EmailAddress, InviteCode, JobTitle, MembershipId, OrgId, Refusal, TeamId, UserId,
+};
 use domain_memberships::ports::{MembershipEdit, MembershipRepository, NewMembership, RosterSettings};
 use domain_memberships::{
-    Added, ExternalId, Invitation, InvitationPreview, JobTitle, Membership, MembershipError,
-    MembershipStatus, MembershipView,
+    Added, ExternalId, Invitation, InvitationPreview, Membership, MembershipError, MembershipStatus,
+    MembershipView,
 };
 use uuid::Uuid;
 
@@ -17,6 +19,7 @@ use crate::invitations::{insert_invitation, revoke_pending, take_membership};
 use crate::membership_view::{ViewColumns, ViewRow, view_columns, view_joins};
 use crate::schema::{invitations, memberships, organizations, team_admins, team_memberships, teams, users};
 use crate::sql::{row, statement};
+use crate::training::{Affected, withdraw_unlisted};
 use crate::{Pg, audit};
 
 /// Memberships and invitations in PostgreSQL.
@@ -124,6 +127,7 @@ macro_rules! roster_values {
             memberships::last_name.eq($membership.last_name.as_str()),
             memberships::email.eq($membership.email.as_ref().map(EmailAddress::as_str)),
             memberships::job_title.eq($membership.job_title.as_ref().map(JobTitle::as_str)),
+            memberships::job_title_key.eq($membership.job_title.as_ref().map(|title| title.key().as_str())),
             memberships::org_admin.eq($membership.org_admin),
             memberships::status.eq($membership.status.as_str()),
             memberships::hired_on.eq($membership.hired_on),
@@ -266,6 +270,9 @@ fn update(connection: &mut PgConnection, id: MembershipId, edit: MembershipEdit)
         ..new.clone()
     };
     link_teams(connection, &joined)?;
+    if new.job_title != old.job_title || new.teams != old.teams {
+        withdraw_unlisted(connection, &Affected::Membership(id.uuid()), new.updated_at)?;
+    }
     let is_new = |invitation: &&Invitation| Some(invitation.id) != before.invitation.as_ref().map(|i| i.id);
     let invitation = view.invitation.as_ref().filter(is_new);
     let has_left = new.status == MembershipStatus::Deactivated && old.status != new.status;

@@ -11,8 +11,9 @@ use domain_teams::{AddedAdmin, Team, TeamAdmin, TeamError, TeamName};
 use uuid::Uuid;
 
 use crate::error::PgError;
-use crate::schema::{memberships, team_admins, team_memberships, teams};
+use crate::schema::{memberships, organizations, team_admins, team_memberships, teams};
 use crate::sql::{PageColumns, PageRow, read_page, row, statement};
+use crate::training::{Affected, withdraw_unlisted};
 use crate::{Pg, audit};
 
 /// Teams in PostgreSQL.
@@ -224,11 +225,16 @@ fn named(constraint: &str) -> Option<TeamError> {
 }
 
 fn update(connection: &mut PgConnection, id: TeamId, edit: TeamEdit) -> Result<Team, PgError<TeamError>> {
-    let locked: Option<Uuid> =
-        teams::table.find(id.uuid()).select(teams::id).for_update().first(connection).optional()?;
-    if locked.is_none() {
-        return Err(PgError::Refused(Refusal::NotFound.into()));
-    }
+    let found: Option<Uuid> =
+        teams::table.find(id.uuid()).select(teams::organization_id).first(connection).optional()?;
+    let Some(organization) = found else { return Err(PgError::Refused(Refusal::NotFound.into())) };
+    // The organization before its team, as everything does that changes what members train.
+    let _: Uuid = organizations::table
+        .find(organization)
+        .select(organizations::id)
+        .for_no_key_update()
+        .first(connection)?;
+    let _: Uuid = teams::table.find(id.uuid()).select(teams::id).for_update().first(connection)?;
     let load = |connection: &mut PgConnection| {
         statement(TEAM)
             .bind::<SqlUuid, _>(id.uuid())
@@ -250,6 +256,7 @@ fn update(connection: &mut PgConnection, id: TeamId, edit: TeamEdit) -> Result<T
         diesel::delete(team_memberships::table.filter(team_memberships::team_id.eq(id.uuid())))
             .execute(connection)?;
         diesel::delete(team_admins::table.filter(team_admins::team_id.eq(id.uuid()))).execute(connection)?;
+        withdraw_unlisted(connection, &Affected::Organization(organization), audit.at)?;
     }
     audit::insert(connection, audit)?;
     Ok(load(connection)?)

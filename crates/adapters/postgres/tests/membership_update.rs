@@ -2,18 +2,17 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex};
-
 use adapter_postgres::testing::TestDatabase;
 use chrono::{NaiveDate, TimeDelta};
 use domain_kernel::{
-    AuditEntry, AuditSubject, EmailAddress, InvitationId, MembershipId, OrgId, Refusal, TeamId, UserId,
+    AuditEntry, AuditSubject, EmailAddress, InvitationId, JobTitle, MembershipId, OrgId, Refusal, TeamId,
+    UserId,
 };
 use domain_memberships::ports::MembershipEdit;
 use domain_memberships::{
-    ExternalId, Invitation, InvitationStatus, JobTitle, Membership, MembershipError, MembershipStatus,
-    MembershipView,
+    ExternalId, Invitation, InvitationStatus, Membership, MembershipError, MembershipStatus, MembershipView,
 };
+use domain_teams::Team;
 use domain_users::UserError;
 use tokio::runtime::Handle;
 
@@ -190,7 +189,7 @@ async fn who_leaves_while_invited_loses_the_pending_invitation() {
         updated_at: at(50),
         ..before.membership
     };
-    assert_eq!(left, MembershipView { membership, invitation: revoked, user: None });
+    assert_eq!(left, MembershipView { membership, invitation: revoked, user: None, training_category: None });
     let stamped = format!(
         "invitations WHERE code = 'AAAA22' AND status = 'revoked' AND revoked_at = '{time}' AND updated_at = '{time}'",
         time = at(50).to_rfc3339()
@@ -305,7 +304,10 @@ async fn a_new_invitation_is_added_and_earlier_pending_ones_are_revoked() {
     let edit = reinvited(membership_audit(staff, &before.membership), invitation.clone());
     let updated = ports.memberships.update(before.membership.id, edit).await.expect("changes");
     let membership = Membership { updated_at: at(60), ..before.membership };
-    assert_eq!(updated, MembershipView { membership, invitation: Some(invitation), user: None });
+    assert_eq!(
+        updated,
+        MembershipView { membership, invitation: Some(invitation), user: None, training_category: None }
+    );
     let revoked = format!("invitations WHERE code = 'AAAA22' AND revoked_at = '{}'", at(60).to_rfc3339());
     assert_eq!((count(&db, "invitations"), count(&db, &revoked)), (2, 1));
 }
@@ -333,7 +335,10 @@ async fn who_is_back_without_an_account_is_pending_and_can_take_the_membership_a
         user: None,
         ..before.membership
     };
-    assert_eq!(back, MembershipView { membership, invitation: Some(invitation), user: None });
+    assert_eq!(
+        back,
+        MembershipView { membership, invitation: Some(invitation), user: None, training_category: None }
+    );
     let (user, _) = ports.given_user("a-new-account").await;
     let taken = ports.memberships.accept(&code("BBBB22"), user.id, at(61)).await.expect("the code is good");
     assert_eq!((taken.membership.id, taken.membership.user), (id, Some(user.id)));
@@ -760,31 +765,35 @@ async fn a_say_in_a_team_that_is_taken_meanwhile_does_not_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_team_that_is_deleted_meanwhile_is_not_joined_again() {
-    let db = TestDatabase::create();
-    let (ports, staff, organization) = Ports::ready(&db).await;
-    let team = ports.given_team(staff, organization, "Day shift").await;
-    let mut new = a_membership(staff, organization, "AAAA22");
-    new.membership.teams = vec![team];
-    let membership = ports.given_membership(new).await.membership;
-    let deleted = an_audit(staff, "team.delete", Some(organization), AuditSubject::Team(team));
-    let other = ports.clone();
-    let seen = Arc::new(Mutex::new(vec![]));
-    let loaded = Arc::clone(&seen);
-    let edit = edited(membership_audit(staff, &membership), move |view| {
-        view.membership.first_name = name("Renamed");
-        *loaded.lock().expect("lock") = view.membership.teams.clone();
-        let delete = other.teams.update(
-            team,
-            Box::new(move |team| {
-                team.deleted_at = Some(at(50));
-                Ok(Some(deleted))
-            }),
-        );
-        Handle::current().block_on(delete).expect("deletes");
-    });
-    let updated = ports.memberships.update(membership.id, edit).await.expect("changes");
-    assert_eq!(*seen.lock().expect("lock"), [team]);
-    assert_eq!(updated.membership.teams, vec![]);
-    assert_eq!(count(&db, "team_memberships"), 0, "a deleted team has no members");
+async fn a_team_that_is_deleted_at_the_same_time_is_not_joined_again() {
+    for is_in_order in [true, false] {
+        let db = TestDatabase::create();
+        let (ports, staff, organization) = Ports::ready(&db).await;
+        let team = ports.given_team(staff, organization, "Day shift").await;
+        let mut new = a_membership(staff, organization, "AAAA22");
+        new.membership.teams = vec![team];
+        let membership = ports.given_membership(new).await.membership;
+        let deleted = an_audit(staff, "team.delete", Some(organization), AuditSubject::Team(team));
+        let (first, second) = (ports.clone(), ports.clone());
+        let edit = edited(membership_audit(staff, &membership), |view| {
+            view.membership.first_name = name("Renamed");
+        });
+        let delete = Box::new(move |team: &mut Team| {
+            team.deleted_at = Some(at(50));
+            Ok(Some(deleted))
+        });
+        let lock = Lock::take(&db, "SELECT FROM organizations FOR UPDATE");
+        let (updated, gone) = in_order(
+            &db,
+            lock,
+            is_in_order,
+            async move { first.memberships.update(membership.id, edit).await },
+            async move { second.teams.update(team, delete).await },
+        )
+        .await;
+        gone.expect("deletes");
+        let left = if is_in_order { vec![team] } else { vec![] };
+        assert_eq!(updated.expect("changes").membership.teams, left);
+        assert_eq!(count(&db, "team_memberships"), 0, "a deleted team has no members");
+    }
 }

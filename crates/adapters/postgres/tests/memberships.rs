@@ -43,7 +43,7 @@ fn taken_by(view: &MembershipView, user: &User) -> MembershipView {
         .invitation
         .clone()
         .map(|invitation| Invitation { status: InvitationStatus::Accepted, ..invitation });
-    MembershipView { membership, invitation, user: Some(brief(user)) }
+    MembershipView { membership, invitation, user: Some(brief(user)), ..view.clone() }
 }
 
 // --- find_settings -----------------------------------------------------------------------------------------------
@@ -84,6 +84,7 @@ async fn a_membership_is_stored_whole_with_teams_invitation_and_audit_row() {
         membership: new.membership.clone(),
         invitation: Some(new.invitation.clone()),
         user: None,
+        training_category: None,
     };
     let added = ports.memberships.add(new.clone()).await.expect("all is new");
     assert_eq!(added, Added::Created(expected.clone()));
@@ -110,6 +111,7 @@ async fn a_membership_with_nothing_optional_is_stored_whole() {
             membership: new.membership.clone(),
             invitation: Some(new.invitation.clone()),
             user: None,
+            training_category: None,
         };
         let added = ports.memberships.add(new).await.expect("no external id is not the same external id");
         assert_eq!(added, Added::Created(expected));
@@ -318,6 +320,7 @@ async fn somebody_without_a_user_who_comes_back_is_pending_again_with_the_new_in
         membership: taken_up_again(&old, &new.membership),
         invitation: Some(Invitation { membership: old.id, ..new.invitation }),
         user: None,
+        training_category: None,
     };
     assert_eq!(added, Added::Reactivated(expected.clone()));
     assert_eq!((count(&db, "memberships"), count(&db, "invitations")), (1, 2));
@@ -349,6 +352,7 @@ async fn somebody_who_deleted_the_account_and_comes_back_is_pending_again_with_t
         membership: taken_up_again(&old, &new.membership),
         invitation: Some(Invitation { membership: old.id, ..new.invitation }),
         user: None,
+        training_category: None,
     };
     assert_eq!(added, Added::Reactivated(expected.clone()));
     let (user, _) = ports.given_user("a-new-account").await;

@@ -1,12 +1,12 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use domain_kernel::{
-    EmailAddress, FieldErrors, FieldProblem, InviteCode, MembershipId, OrgId, PersonName, TeamId, UserId,
-    parse_day,
+    EmailAddress, FieldErrors, FieldProblem, InviteCode, JobTitle, MembershipId, OrgId, PersonName, TeamId,
+    TrainingCategoryId, UserId, parse_day,
 };
 use domain_memberships::ports::InvitationFilter;
 use domain_memberships::{
     CreateMembership, ExternalId, FoundMember, Invitation, InvitationDetails, InvitationPreview,
-    InvitationStatus, JobTitle, MembershipView, Reader, RosterChange, WantedStatus,
+    InvitationStatus, MembershipView, Reader, RosterChange, WantedStatus,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -258,7 +258,7 @@ pub(crate) struct MembershipResponse {
     external_id: Option<String>,
     #[schema(example = "Picker")]
     job_title: Option<String>,
-    /// The training category that the job title falls into.
+    /// The training category that the job title falls into, else the organization's default one; null if there is neither.
     training_category_id: Option<Uuid>,
     /// Whether the person runs the organization.
     org_admin: bool,
@@ -292,7 +292,7 @@ pub(crate) struct MembershipResponse {
 
 impl MembershipResponse {
     pub(crate) fn new(view: MembershipView, reader: Reader) -> Self {
-        let MembershipView { membership, invitation, user } = view;
+        let MembershipView { membership, invitation, user, training_category } = view;
         let gives_say = membership.org_admin || !membership.administered_teams.is_empty();
         let shows_code = reader == Reader::Admin || reader == Reader::Lead && !gives_say;
         let invitation = invitation.filter(|_| shows_code);
@@ -311,8 +311,7 @@ impl MembershipResponse {
             email: membership.email.filter(|_| is_near).map(|email| email.to_string()),
             external_id: membership.external_id.filter(|_| is_near).map(|id| id.as_str().to_owned()),
             job_title: membership.job_title.map(|title| title.as_str().to_owned()),
-            // Training categories come with their own operations; until then no job title falls into one.
-            training_category_id: None,
+            training_category_id: training_category.map(TrainingCategoryId::uuid),
             org_admin: membership.org_admin,
             status: membership.status.as_str(),
             invite_code,

@@ -1,11 +1,13 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use domain_kernel::{CourseId, FieldProblem, OrgId, TeamId, TextRule, TrainingCategoryId, parse_text};
+use domain_kernel::{
+    CourseId, FieldProblem, JobTitle, JobTitleKey, OrgId, TeamId, TextRule, TrainingCategoryId, parse_text,
+};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{CourseName, JobTitle, JobTitleKey};
+use crate::CourseName;
 
 /// Name of a training category: 1 to 200 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +58,48 @@ impl CourseList {
     pub fn as_slice(&self) -> &[CourseId] {
         &self.0
     }
+
+    /// What keeps an organization from training these courses, of which `known` are there at all.
+    pub fn problems(&self, organization: OrgId, known: &[ListedCourse]) -> Vec<FieldProblem> {
+        let reason = |id: CourseId| {
+            let usable = |course: &&ListedCourse| {
+                course.id == id && course.organization.is_none_or(|owner| owner == organization)
+            };
+            match known.iter().find(usable) {
+                None => Some("unknown"),
+                Some(course) if course.basics => Some("basics"),
+                Some(course) if course.archived => Some("archived"),
+                Some(_) => None,
+            }
+        };
+        let named = |code: &str| {
+            let ids = self.0.iter().filter(|id| reason(**id) == Some(code)).map(ToString::to_string);
+            ids.collect::<Vec<_>>().join(", ")
+        };
+        [
+            ("unknown", "are not courses of the library or of the organization"),
+            ("basics", "are basics, which everybody takes first anyway"),
+            ("archived", "are archived, so nobody is given them"),
+        ]
+        .into_iter()
+        .map(|(code, message)| (code, message, named(code)))
+        .filter(|(_, _, ids)| !ids.is_empty())
+        .map(|(code, message, ids)| FieldProblem { code, message: format!("{message}: {ids}") })
+        .collect()
+    }
+}
+
+/// What it takes to know whether a course may stand in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListedCourse {
+    /// Key.
+    pub id: CourseId,
+    /// Whose it is; none for the library.
+    pub organization: Option<OrgId>,
+    /// Whether everybody takes it first.
+    pub basics: bool,
+    /// Whether it is given to nobody any more.
+    pub archived: bool,
 }
 
 /// A set of job titles of an organization, and the courses that people with them train, one after the other.
@@ -80,6 +124,9 @@ pub struct TrainingCategory {
 }
 
 impl TrainingCategory {
+    /// Most job titles of one category.
+    pub const MAX_JOB_TITLES: usize = 500;
+
     /// Replaces the job titles; of several with one key the first stays. The other categories must
     /// [`give_up`](Self::give_up) what this one takes.
     pub fn take(&mut self, mut job_titles: Vec<JobTitle>, now: DateTime<Utc>) {
@@ -115,6 +162,28 @@ pub struct PoolOverride {
     pub category: TrainingCategoryId,
     /// What is trained.
     pub courses: CourseList,
+}
+
+/// A wish for what one team trains of a category.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolChange {
+    /// Which team.
+    pub team: TeamId,
+    /// Of which category.
+    pub category: TrainingCategoryId,
+    /// A list of its own, or none for the category's.
+    pub courses: Option<CourseList>,
+}
+
+/// A job title that people on the roster have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobTitleInUse {
+    /// As most of them have it written.
+    pub title: JobTitle,
+    /// How many people have it, in whatever spelling.
+    pub memberships_count: i64,
+    /// Where they train: the category of the title, else the organization's default one.
+    pub category: Option<TrainingCategoryId>,
 }
 
 /// Names a course pool. Made from its team and its category, because most pools are stored nowhere.
@@ -166,9 +235,9 @@ pub struct CoursePool {
     pub courses: Vec<PoolCourse>,
     /// Whether the team has a list of its own.
     pub overridden: bool,
-    /// Members of the team who belong to the category.
+    /// Members of the team who belong to the category, pending ones too.
     pub memberships_count: i64,
-    /// When the list, the category's or the team's own, was last changed.
+    /// When the team's own list was last changed, or else the category.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -212,6 +281,38 @@ mod tests {
         let list = |n| CourseList::parse((0..n).map(course).collect()).map_err(|problem| problem.code);
         assert!(list(500).is_ok());
         assert_eq!(list(501), Err("too_many"));
+    }
+
+    #[test]
+    fn basics_and_courses_that_are_archived_foreign_or_nowhere_are_named() {
+        let (own, foreign) = (OrgId::new(Uuid::from_u128(9)), OrgId::new(Uuid::from_u128(8)));
+        let known = |n, organization, basics, archived| ListedCourse {
+            id: course(n),
+            organization,
+            basics,
+            archived,
+        };
+        let known = [
+            known(1, None, false, false),
+            known(2, Some(own), false, false),
+            known(3, Some(foreign), false, false),
+            known(4, None, true, true),
+            known(5, Some(own), false, true),
+        ];
+        let problems = |ids: &[u128]| {
+            let list = CourseList::parse(ids.iter().copied().map(course).collect()).expect("a list");
+            list.problems(own, &known)
+        };
+        assert_eq!(problems(&[1, 2]), []);
+        let wrong = problems(&[6, 5, 1, 4, 3]);
+        assert_eq!(
+            wrong.iter().map(|problem| problem.code).collect::<Vec<_>>(),
+            ["unknown", "basics", "archived"]
+        );
+        for (problem, ids) in wrong.iter().zip([vec![6, 3], vec![4], vec![5]]) {
+            let ids: Vec<String> = ids.into_iter().map(|n| course(n).to_string()).collect();
+            assert!(problem.message.ends_with(&format!(": {}", ids.join(", "))), "{problem:?}");
+        }
     }
 
     #[test]

@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use domain_kernel::{AssignmentId, CourseId, CourseVersionId, Refusal, TeamId};
+use domain_kernel::{AssignmentId, CourseId, CourseVersionId, JobTitleKey, Refusal, TeamId};
 
 use crate::{
-    Assignment, AssignmentSource, AssignmentState, Calendar, CourseList, JobTitleKey, Lesson, PoolOverride,
+    Assignment, AssignmentSource, AssignmentState, Calendar, CourseList, Lesson, PoolOverride,
     TrainingCategory,
 };
 

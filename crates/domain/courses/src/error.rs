@@ -9,6 +9,12 @@ pub enum CourseError {
     /// The course names an organization that does not exist.
     #[error("There is no such organization.")]
     OrganizationUnknown(FieldErrors),
+    /// Fields break rules that only the store can tell of.
+    #[error("Some fields are wrong.")]
+    Invalid(FieldErrors),
+    /// The organization has a training category of this name.
+    #[error("The organization has a training category of this name already.")]
+    CategoryNameTaken(FieldErrors),
     /// The version is published or archived: its content stays.
     #[error("Only a draft can be changed, and this version is no draft. Open a new one.")]
     VersionNotDraft,
@@ -38,14 +44,20 @@ impl CourseError {
     pub fn organization_unknown() -> Self {
         Self::OrganizationUnknown(FieldErrors::of("organization_id", "unknown", "is not an organization"))
     }
+
+    /// The organization has a training category of this name.
+    pub fn category_name_taken() -> Self {
+        Self::CategoryNameTaken(FieldErrors::of("name", "taken", "belongs to another training category"))
+    }
 }
 
 impl DomainError for CourseError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Refused(refusal) => refusal.kind(),
-            Self::OrganizationUnknown(_) => ErrorKind::Invalid,
-            Self::VersionNotDraft
+            Self::OrganizationUnknown(_) | Self::Invalid(_) => ErrorKind::Invalid,
+            Self::CategoryNameTaken(_)
+            | Self::VersionNotDraft
             | Self::VersionConflict
             | Self::VersionArchived
             | Self::DraftExists { .. } => ErrorKind::Conflict,
@@ -56,7 +68,8 @@ impl DomainError for CourseError {
     fn code(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.code(),
-            Self::OrganizationUnknown(_) => "validation_failed",
+            Self::OrganizationUnknown(_) | Self::Invalid(_) => "validation_failed",
+            Self::CategoryNameTaken(_) => "category_name_taken",
             Self::VersionNotDraft => "version_not_draft",
             Self::VersionConflict => "version_conflict",
             Self::VersionArchived => "version_archived",
@@ -67,7 +80,9 @@ impl DomainError for CourseError {
 
     fn fields(&self) -> Option<&FieldErrors> {
         match self {
-            Self::OrganizationUnknown(fields) => Some(fields),
+            Self::OrganizationUnknown(fields) | Self::Invalid(fields) | Self::CategoryNameTaken(fields) => {
+                Some(fields)
+            }
             _ => None,
         }
     }

@@ -5,28 +5,35 @@
 //!
 //! Use cases of [`CourseService`]: `create_course`, `get_course`, `list_courses`, `update_course`, `create_version`,
 //! `get_version`, `list_versions`, `update_version` (which publishes, too), `archive_version`.
+//!
+//! Use cases of [`TrainingService`]: `create_category`, `update_category`, `set_course_pools`, `list_categories`,
+//! `list_job_titles`, `list_course_pools`.
 
 mod archive_version;
 mod assignment;
 mod canonical;
 mod category;
 mod course;
+mod create_category;
 mod create_course;
 mod create_version;
 mod current;
 mod error;
 mod get_course;
 mod get_version;
-mod job_title;
 mod list_courses;
 mod list_versions;
 mod period;
 pub mod ports;
 mod progress;
 mod progress_data;
+mod read_training;
 mod service;
+mod set_course_pools;
 #[cfg(test)]
 mod tests;
+mod training;
+mod update_category;
 mod update_course;
 mod update_version;
 mod version;
@@ -35,20 +42,23 @@ use domain_kernel::json;
 
 pub use assignment::{Assignment, AssignmentSource, AssignmentState, Learner, Lesson};
 pub use category::{
-    CategoryName, CourseList, CoursePool, CoursePoolId, PoolCourse, PoolOverride, TrainingCategory,
+    CategoryName, CourseList, CoursePool, CoursePoolId, JobTitleInUse, ListedCourse, PoolChange, PoolCourse,
+    PoolOverride, TrainingCategory,
 };
 pub use course::{Course, CourseName, Description, LanguageCode};
+pub use create_category::CreateCategory;
 pub use create_course::CreateCourse;
 pub use create_version::CreateVersion;
 pub use current::{
     CatalogCourse, CurrentCourse, Decision, JoinedTeam, PastAssignment, PublishedVersion, Rule, Situation,
 };
 pub use error::CourseError;
-pub use job_title::{JobTitle, JobTitleKey};
 pub use period::{Cadence, Calendar, Period};
 pub use progress::{Absorbed, ClientTime, DedupeKey, EventStamp, EventType, PlayerSessionId, ProgressEvent};
 pub use progress_data::{Percent, ProgressData, ProgressHash};
 pub use service::CourseService;
+pub use training::TrainingService;
+pub use update_category::CategoryChange;
 pub use update_course::CourseChange;
 pub use update_version::VersionChange;
 pub use version::{CourseVersion, Edition, ListedVersion, Shelf, VersionData, VersionKey, VersionStatus};

@@ -1,5 +1,7 @@
 //! What the courses domain needs from the outside.
 
+mod training;
+
 use async_trait::async_trait;
 use domain_kernel::{AuditEntry, CourseId, CourseVersionId, OrgId, Page, PageRequest, Sort};
 
@@ -36,6 +38,10 @@ impl CourseFilter {
     pub const WORDS: [(&str, Self); 3] =
         [("not_basics", Self::NotBasics), ("basics", Self::Basics), ("archived", Self::Archived)];
 }
+
+pub use training::{CategoriesEdit, PoolFacts, PoolFilter, PoolJudge, TrainingQueries, TrainingRepository};
+#[cfg(test)]
+pub use training::{MockTrainingQueries, MockTrainingRepository};
 
 /// Stores courses.
 #[cfg_attr(test, mockall::automock)]

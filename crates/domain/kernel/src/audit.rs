@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::{
     ChampionCertificationId, CourseId, CourseVersionId, InvitationId, MembershipId, OrgId, Origin,
-    RefinementId, TeamId, UserId,
+    RefinementId, TeamId, TrainingCategoryId, UserId,
 };
 
 /// What an audited write was about.
@@ -24,6 +24,8 @@ pub enum AuditSubject {
     User(UserId),
     /// An invitation.
     Invitation(InvitationId),
+    /// A training category.
+    TrainingCategory(TrainingCategoryId),
     /// A certification as champion.
     ChampionCertification(ChampionCertificationId),
     /// A refinement.
@@ -41,6 +43,7 @@ impl AuditSubject {
             Self::CourseVersion(id) => ("course_version", id.uuid()),
             Self::User(id) => ("user", id.uuid()),
             Self::Invitation(id) => ("invitation", id.uuid()),
+            Self::TrainingCategory(id) => ("training_category", id.uuid()),
             Self::ChampionCertification(id) => ("champion_certification", id.uuid()),
             Self::Refinement(id) => ("refinement", id.uuid()),
         }

@@ -1,8 +1,9 @@
 //! What every Worklete domain shares.
 //!
 //! Typed ids, the [`Actor`] behind a request, the permission table ([`policy`]), validated values that occur in more
-//! than one domain ([`PersonName`], [`EmailAddress`]), the rules of free JSON ([`json`]), how errors describe themselves
-//! ([`DomainError`]), the audit entry, and the ports that every domain needs: [`Clock`], [`IdGenerator`] and [`Throttle`].
+//! than one domain ([`PersonName`], [`EmailAddress`], [`JobTitle`]), the rules of free JSON ([`json`]), how errors describe
+//! themselves ([`DomainError`]), the audit entry, and the ports that every domain needs: [`Clock`], [`IdGenerator`] and
+//! [`Throttle`].
 //!
 //! This crate knows no database, no HTTP and no other domain.
 
@@ -13,6 +14,7 @@ mod day;
 mod error;
 mod ids;
 mod invite_code;
+mod job_title;
 pub mod json;
 mod page;
 mod patch;
@@ -33,6 +35,7 @@ pub use ids::{
     PasswordResetId, RefinementId, SessionId, TeamId, TrainingCategoryId, UserId,
 };
 pub use invite_code::InviteCode;
+pub use job_title::{JobTitle, JobTitleKey};
 pub use page::{MAX_ROWS, Page, PageRequest};
 pub use patch::Patch;
 pub use policy::{Permission, Role, StaffRole};

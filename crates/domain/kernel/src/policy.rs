@@ -98,6 +98,10 @@ pub enum Permission {
     RefinementManage,
     /// See the score of a team with what it is made of, and compare teams.
     ScoreRead,
+    /// See who trains what: categories, job titles and course pools.
+    TrainingRead,
+    /// Say who trains what.
+    TrainingManage,
 }
 
 /// Whether `role` may do `permission` in the scope where it holds that role.
@@ -108,6 +112,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::StaffAdmin => true,
         Role::StaffEmployee => match permission {
             P::CourseRead
+            | P::TrainingRead
             | P::TeamRead
             | P::TeamList
             | P::MembershipRead
@@ -126,6 +131,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::CourseCreate
             | P::CourseUpdate
             | P::CourseVersionManage
+            | P::TrainingManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::InvitationManage
@@ -158,6 +164,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::CourseRead
             | P::CourseUpdate
             | P::CourseVersionManage
+            | P::TrainingRead
+            | P::TrainingManage
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementManage => false,
@@ -181,6 +189,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::CourseRead
             | P::CourseUpdate
             | P::CourseVersionManage
+            | P::TrainingRead
+            | P::TrainingManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::MembershipTeamsRead
@@ -204,6 +214,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::CourseRead
             | P::CourseUpdate
             | P::CourseVersionManage
+            | P::TrainingRead
+            | P::TrainingManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::MembershipTeamsRead
@@ -229,6 +241,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::CourseRead
             | P::CourseUpdate
             | P::CourseVersionManage
+            | P::TrainingRead
+            | P::TrainingManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::MembershipTeamsRead
@@ -257,6 +271,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::CourseRead
             | P::CourseUpdate
             | P::CourseVersionManage
+            | P::TrainingRead
+            | P::TrainingManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::MembershipTeamsRead

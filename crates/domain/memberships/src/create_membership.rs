@@ -1,15 +1,15 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use domain_kernel::{
-    Actor, AuditSubject, Budget, EmailAddress, InvitationId, MembershipId, OrgId, Permission, PersonName,
-    Refusal, Scope, TeamId,
+    Actor, AuditSubject, Budget, EmailAddress, InvitationId, JobTitle, MembershipId, OrgId, Permission,
+    PersonName, Refusal, Scope, TeamId,
 };
 use serde_json::Value;
 
 use crate::ports::NewMembership;
 use crate::update_membership::facts;
 use crate::{
-    Added, ExternalId, Invitation, InvitationStatus, JobTitle, Membership, MembershipError,
-    MembershipService, MembershipStatus,
+    Added, ExternalId, Invitation, InvitationStatus, Membership, MembershipError, MembershipService,
+    MembershipStatus,
 };
 
 /// Codes are random over 887 million; more collisions than this in a row mean that something else is wrong.
@@ -164,7 +164,8 @@ mod tests {
 
     fn created(new: NewMembership) -> Added {
         let NewMembership { membership, invitation, .. } = new;
-        Added::Created(MembershipView { membership, invitation: Some(invitation), user: None })
+        let invitation = Some(invitation);
+        Added::Created(MembershipView { membership, invitation, user: None, training_category: None })
     }
 
     #[tokio::test]

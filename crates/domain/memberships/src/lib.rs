@@ -31,7 +31,7 @@ pub use error::MembershipError;
 pub use get_membership::Reader;
 pub use invitation::{Invitation, InvitationDetails, InvitationPreview, InvitationStatus};
 pub use membership::{
-    Added, ExternalId, FoundMember, JobTitle, Membership, MembershipStatus, MembershipView, UserBrief,
+    Added, ExternalId, FoundMember, Membership, MembershipStatus, MembershipView, UserBrief,
 };
 pub use service::MembershipService;
 pub use update_membership::{RosterChange, WantedStatus};

@@ -1,6 +1,7 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain_kernel::{
-    EmailAddress, FieldProblem, MembershipId, OrgId, PersonName, TeamId, TextRule, UserId, parse_text,
+    EmailAddress, FieldProblem, JobTitle, MembershipId, OrgId, PersonName, TeamId, TextRule,
+    TrainingCategoryId, UserId, parse_text,
 };
 
 use crate::Invitation;
@@ -22,27 +23,6 @@ impl ExternalId {
     }
 
     /// The number.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// What a person does: 1 to 100 characters. Training categories are chosen by it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobTitle(String);
-
-impl JobTitle {
-    /// Parses what a roster holds.
-    pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
-        parse_text(raw, TextRule { min: 1, max: 100 }).map(Self)
-    }
-
-    /// Reads back what was good when it was stored: the rules may have become stricter since.
-    pub fn from_stored(title: String) -> Self {
-        Self(title)
-    }
-
-    /// The title.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -165,6 +145,8 @@ pub struct MembershipView {
     pub invitation: Option<Invitation>,
     /// The account behind it.
     pub user: Option<UserBrief>,
+    /// What its job title trains: the category of the title, else the organization's default one.
+    pub training_category: Option<TrainingCategoryId>,
 }
 
 impl MembershipView {

@@ -105,6 +105,9 @@ pub trait MembershipRepository: Send + Sync {
     /// A new invitation in the view is added, and earlier pending ones are revoked. One that is deactivated by `edit`
     /// loses its pending invitation, and its person all sessions if no active membership is left and they are not staff.
     ///
+    /// Another job title, and other teams, withdraw an assignment of a course pool that is not begun and whose course is in
+    /// no list of the member any more.
+    ///
     /// Fails, writing nothing, with a not-found refusal if there is no such membership, with
     /// [`MembershipError::LastOrgAdmin`] if the organization would lose its last active admin, with
     /// [`MembershipError::ExternalIdTaken`], [`MembershipError::Invalid`] and [`MembershipError::CodeTaken`] as in

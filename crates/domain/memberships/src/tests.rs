@@ -114,5 +114,5 @@ pub(crate) fn a_view() -> MembershipView {
         teams: vec![],
         administered_teams: vec![],
     };
-    MembershipView { membership, invitation: Some(invitation), user: None }
+    MembershipView { membership, invitation: Some(invitation), user: None, training_category: None }
 }

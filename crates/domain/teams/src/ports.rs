@@ -21,7 +21,8 @@ pub trait TeamRepository: Send + Sync {
     async fn insert(&self, team: Team, audit: AuditEntry) -> Result<(), TeamError>;
 
     /// One atomic fact: loads the team for update, runs `edit`, saves, and writes the audit row. A team that `edit` marks
-    /// deleted loses its members and admins. Gives the team as it is then, with its counts.
+    /// deleted loses its members and admins, and assignments of a course pool that are not begun and whose course is in no
+    /// list of their member any more are withdrawn. Gives the team as it is then, with its counts.
     ///
     /// Fails, writing nothing, with a not-found refusal if there is no such team, live or deleted, with
     /// [`TeamError::NameTaken`] if another live team of the organization has the new name, and with whatever `edit` says.

@@ -9,23 +9,26 @@ use std::time::Duration;
 
 use adapter_postgres::testing::TestDatabase;
 use adapter_postgres::{
-    Pg, PgCourses, PgError, PgMemberships, PgOrganizations, PgSettings, PgTeams, PgUsers,
+    Pg, PgCourses, PgError, PgMemberships, PgOrganizations, PgSettings, PgTeams, PgTraining, PgUsers,
 };
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Jsonb;
-use domain_courses::ports::{CourseQueries, CourseRepository, VersionQueries, VersionRepository};
+use domain_courses::ports::{
+    CourseQueries, CourseRepository, TrainingQueries, TrainingRepository, VersionQueries, VersionRepository,
+};
+use domain_courses::{CategoryName, CourseList, ListedCourse, TrainingCategory};
 use domain_kernel::{
-    AuditEntry, AuditSubject, DomainError, EmailAddress, InvitationId, InviteCode, MembershipId, NameKey,
-    OrgId, Origin, PageRequest, PasswordResetId, PersonName, SearchWords, SessionId, Sort, StaffRole, TeamId,
-    UserId,
+    AuditEntry, AuditSubject, CourseId, DomainError, EmailAddress, InvitationId, InviteCode, JobTitle,
+    MembershipId, NameKey, OrgId, Origin, PageRequest, PasswordResetId, PersonName, SearchWords, SessionId,
+    Sort, StaffRole, TeamId, TrainingCategoryId, UserId,
 };
 use domain_memberships::ports::{
     InvitationRepository, MembershipEdit, MembershipQueries, MembershipRepository, NewMembership,
 };
 use domain_memberships::{
-    Added, ExternalId, Invitation, InvitationStatus, JobTitle, Membership, MembershipStatus, MembershipView,
+    Added, ExternalId, Invitation, InvitationStatus, Membership, MembershipStatus, MembershipView,
 };
 use domain_orgs::ports::OrganizationRepository;
 use domain_orgs::{Cadence, Folder, OrgName, Organization, SamlInfo};
@@ -201,6 +204,36 @@ pub(crate) fn an_audit(
     }
 }
 
+/// A category without job titles and courses.
+pub(crate) fn a_category(organization: OrgId, text: &str) -> TrainingCategory {
+    TrainingCategory {
+        id: TrainingCategoryId::new(next_id()),
+        organization,
+        name: CategoryName::parse(text).expect("a name"),
+        job_titles: vec![],
+        courses: CourseList::default(),
+        is_default: false,
+        created_at: at(4),
+        updated_at: at(5),
+    }
+}
+
+pub(crate) fn category_audit(actor: UserId, category: &TrainingCategory) -> AuditEntry {
+    let subject = AuditSubject::TrainingCategory(category.id);
+    an_audit(actor, "training_category.update", Some(category.organization), subject)
+}
+
+/// A course of the library or of an organization, as far as lists need one.
+pub(crate) fn given_course(db: &TestDatabase, organization: Option<OrgId>, text: &str) -> CourseId {
+    let id = CourseId::new(next_id());
+    let owner = organization.map_or_else(|| "NULL".to_owned(), |id| format!("'{id}'"));
+    db.execute(&format!(
+        "INSERT INTO courses (id, organization_id, name, created_at, updated_at) \
+         VALUES ('{id}', {owner}, '{text}', now(), now())"
+    ));
+    id
+}
+
 pub(crate) fn team_audit(actor: UserId, team: &Team) -> AuditEntry {
     an_audit(actor, "team.create", Some(team.organization), AuditSubject::Team(team.id))
 }
@@ -317,6 +350,8 @@ pub(crate) struct Ports {
     pub(crate) course_queries: Arc<dyn CourseQueries>,
     pub(crate) versions: Arc<dyn VersionRepository>,
     pub(crate) version_queries: Arc<dyn VersionQueries>,
+    pub(crate) training: Arc<dyn TrainingRepository>,
+    pub(crate) training_queries: Arc<dyn TrainingQueries>,
 }
 
 impl Ports {
@@ -328,6 +363,7 @@ impl Ports {
         let users = Arc::new(PgUsers::new(pg.clone()));
         let memberships = Arc::new(PgMemberships::new(pg.clone()));
         let teams = Arc::new(PgTeams::new(pg.clone()));
+        let training = Arc::new(PgTraining::new(pg.clone()));
         let courses = Arc::new(PgCourses::new(pg.clone()));
         Self {
             users: users.clone(),
@@ -346,6 +382,8 @@ impl Ports {
             course_queries: courses.clone(),
             versions: courses.clone(),
             version_queries: courses,
+            training: training.clone(),
+            training_queries: training,
             pg,
         }
     }
@@ -380,6 +418,31 @@ impl Ports {
         let inserted = self.teams.insert(team.clone(), team_audit(actor, &team)).await;
         inserted.expect("the team is new");
         team.id
+    }
+
+    /// A category with these job titles and courses.
+    pub(crate) async fn given_category(
+        &self,
+        actor: UserId,
+        organization: OrgId,
+        text: &str,
+        job_titles: &[&str],
+        courses: &[CourseId],
+    ) -> TrainingCategory {
+        let category = a_category(organization, text);
+        let id = category.id;
+        let inserted = self.training.insert(category.clone(), category_audit(actor, &category)).await;
+        inserted.expect("the category is new");
+        let titles = job_titles.iter().map(|title| JobTitle::parse(title).expect("a title")).collect();
+        let (audit, list) = (category_audit(actor, &category), CourseList::from_stored(courses.to_vec()));
+        let edit = Box::new(move |categories: &mut [TrainingCategory], _: &[ListedCourse]| {
+            let category = categories.iter_mut().find(|category| category.id == id).expect("it is there");
+            category.take(titles, at(8));
+            category.courses = list;
+            Ok(Some(audit))
+        });
+        let all = self.training.update(organization, courses.to_vec(), edit).await.expect("changes");
+        all.into_iter().find(|category| category.id == id).expect("it is there")
     }
 
     /// Somebody who signed up without a code, and their first session.
@@ -520,6 +583,10 @@ pub(crate) fn everything(db: &TestDatabase) -> Vec<String> {
         "team_admins",
         "courses",
         "course_versions",
+        "training_categories",
+        "category_job_titles",
+        "category_courses",
+        "course_pool_overrides",
         "assignments",
         "champion_certifications",
         "refinements",

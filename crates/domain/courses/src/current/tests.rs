@@ -1,5 +1,5 @@
 use chrono_tz::Tz;
-use domain_kernel::{MembershipId, OrgId, TrainingCategoryId, UserId};
+use domain_kernel::{JobTitle, MembershipId, OrgId, TrainingCategoryId, UserId};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -7,8 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    Cadence, CategoryName, ClientTime, EventType, JobTitle, Learner, PlayerSessionId, ProgressData,
-    ProgressEvent,
+    Cadence, CategoryName, ClientTime, EventType, Learner, PlayerSessionId, ProgressData, ProgressEvent,
 };
 
 fn course(n: u128) -> CourseId {

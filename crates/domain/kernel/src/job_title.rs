@@ -1,5 +1,6 @@
-use domain_kernel::{FieldProblem, TextRule, parse_text};
 use unicode_normalization::UnicodeNormalization;
+
+use crate::{FieldProblem, TextRule, parse_text};
 
 /// A job title as somebody wrote it: 1 to 100 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +20,10 @@ impl JobTitle {
         Ok(Self { text, key })
     }
 
-    /// Reads back what was good when it was stored: the rules may have become stricter since.
-    pub fn from_stored(text: String, key: JobTitleKey) -> Self {
+    /// Reads back what was good when it was stored: the rules may have become stricter since. The key is made anew, so
+    /// that one which an older rule made is put right by the next write.
+    pub fn from_stored(text: String) -> Self {
+        let key = JobTitleKey(fold(&text));
         Self { text, key }
     }
 

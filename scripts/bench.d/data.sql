@@ -12,7 +12,7 @@ $$;
 
 CREATE TEMP TABLE sizes AS
 SELECT org, CASE org WHEN 0 THEN 100000 WHEN 1 THEN 1000 ELSE 50 END AS people,
-    CASE org WHEN 0 THEN 3000 WHEN 1 THEN 30 ELSE 2 END AS teams
+    CASE org WHEN 0 THEN 3000 WHEN 1 THEN 10 ELSE 2 END AS teams
 FROM generate_series(0, 200) org;
 
 CREATE TEMP TABLE people AS
@@ -34,7 +34,8 @@ SELECT user_id, format('user-%s-%s', org, n), 'username', first_name, last_name,
 INSERT INTO memberships (id, organization_id, user_id, external_id, first_name, last_name, job_title, job_title_key, org_admin,
     status, first_seen_at, reporting_starts_on, created_at, updated_at)
 SELECT membership_id, pg_temp.id(1, org, 0), user_id, 'E-' || n, first_name, last_name, 'Picker ' || n % 60, 'picker ' || n % 60,
-    n = 1, 'active', now(), current_date, now(), now()
+    n = 1, 'active', now() - interval '1 year', current_date - 365,
+    now() - interval '1 year', now()
 FROM people;
 
 INSERT INTO invitations (id, organization_id, membership_id, code, status, expires_at, accepted_at, accepted_by, created_at,
@@ -43,11 +44,11 @@ SELECT pg_temp.id(5, org, n), pg_temp.id(1, org, 0), membership_id, 'AAAAAA', 'a
 FROM people;
 
 INSERT INTO teams (id, organization_id, name, created_at, updated_at)
-SELECT pg_temp.id(4, org, n), pg_temp.id(1, org, 0), 'Team ' || n, now(), now()
+SELECT pg_temp.id(4, org, n), pg_temp.id(1, org, 0), 'Team ' || n, now() - interval '1 year', now()
 FROM sizes, generate_series(1, teams) n;
 
 INSERT INTO team_memberships (team_id, membership_id, organization_id, joined_at)
-SELECT pg_temp.id(4, org, 1 + n % teams), membership_id, pg_temp.id(1, org, 0), now() FROM people;
+SELECT pg_temp.id(4, org, 1 + n % teams), membership_id, pg_temp.id(1, org, 0), now() - interval '1 year' FROM people;
 
 INSERT INTO team_admins (team_id, membership_id, organization_id, created_at)
 SELECT pg_temp.id(4, org, 1 + n % teams), membership_id, pg_temp.id(1, org, 0), now() FROM people WHERE n <= teams;
@@ -85,6 +86,24 @@ INSERT INTO course_pool_overrides (team_id, training_category_id, organization_i
 SELECT pg_temp.id(4, org, n), pg_temp.id(11, org, 1 + n % 12), pg_temp.id(1, org, 0),
     ARRAY(SELECT pg_temp.id(10, 0, course) FROM generate_series(1, 10) course), now()
 FROM sizes, generate_series(1, teams) n WHERE n % 10 = 0;
+
+-- A lesson in each of the last six weeks: four of five are done in time, the others half or not at all.
+INSERT INTO course_versions (id, course_id, number, status, data, created_by, created_at, updated_at, published_at)
+SELECT pg_temp.id(12, 0, n), pg_temp.id(10, 0, n), 1, 'published', '{}', pg_temp.id(2, 0, 1), now(), now(), now()
+FROM generate_series(1, 6) n;
+INSERT INTO assignments (id, organization_id, membership_id, user_id, course_id, course_version_id, state, source, percent,
+    assigned_at, due_at, started_at, completed_at, last_event_at, updated_at)
+SELECT pg_temp.id(20 + week, org, n), pg_temp.id(1, org, 0), membership_id, user_id, pg_temp.id(10, 0, week),
+    pg_temp.id(12, 0, week), CASE WHEN done THEN 'completed' ELSE 'in_progress' END, 'manual', CASE WHEN done THEN 100 ELSE 50 END,
+    due_at - interval '7 days', due_at, worked_at, CASE WHEN done THEN worked_at END, worked_at, worked_at
+FROM people, generate_series(1, 6) week,
+    LATERAL (SELECT date_trunc('week', now(), 'UTC') - (week - 1) * interval '1 week' AS due_at, (n + week) % 5 > 0 AS done) plan,
+    LATERAL (SELECT due_at - (n % 10000) * interval '1 minute' AS worked_at) work;
+INSERT INTO progress_events (dedupe_key, client_at, organization_id, assignment_id, event_type, player_session_id, client_ms,
+    effective_at, credited_at, received_at, percent, progress, stale)
+SELECT sha256(a.id::text::bytea), started_at, organization_id, id, CASE WHEN state = 'completed' THEN 'complete' ELSE
+    'update_progress' END, id, 0, started_at, started_at, started_at, percent, '{}', false FROM assignments a WHERE percent > 50
+    OR id::text LIKE '%1';
 
 -- Who signs in: the admins of two organizations and a member, with a password as costly as in production.
 UPDATE users SET password_hash = crypt('worklete123', gen_salt('bf', 12)) WHERE username IN ('user-0-1', 'user-0-2', 'user-1-1');

@@ -80,6 +80,11 @@ $$;
 
 -- --- Snapshots -------------------------------------------------------------------------------------
 
+-- What was counted is kept, so that reading costs nothing: until something of the past changes, and for good once no late report
+-- can change it.
+ALTER TABLE score_snapshots ADD COLUMN final_at timestamptz NOT NULL DEFAULT now();
+ALTER TABLE score_snapshots ALTER COLUMN final_at DROP DEFAULT;
+
 -- A past number never changes silently.
 CREATE FUNCTION refuse_change_of_snapshot() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -87,4 +92,112 @@ BEGIN
 END
 $$;
 CREATE TRIGGER score_snapshots_are_final BEFORE UPDATE OR DELETE ON score_snapshots
-    FOR EACH ROW EXECUTE FUNCTION refuse_change_of_snapshot();
+    FOR EACH ROW WHEN (OLD.final_at <= now()) EXECUTE FUNCTION refuse_change_of_snapshot();
+
+-- Whoever changes what a score is made of forgets what was counted of it. The lock is the other half of the one that is held
+-- while an organization is counted: what is not yet committed then would be missed, and kept so.
+CREATE FUNCTION forget_scores(organization uuid, teams uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(hashtext('scores'), hashtext(organization::text));
+    DELETE FROM public.score_snapshots WHERE team_id = ANY (teams) AND final_at > now();
+END
+$$;
+
+CREATE FUNCTION forget_scores_of(members uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM public.forget_scores(organization_id, teams) FROM (
+        SELECT organization_id, array_agg(DISTINCT team_id) AS teams FROM public.team_stints
+        WHERE membership_id = ANY (members) GROUP BY organization_id ORDER BY organization_id) s;
+END
+$$;
+
+-- Only what is over is kept, and only a quarter of an hour after its end: what happens now, give or take a few minutes, cannot
+-- have been counted.
+CREATE FUNCTION is_past(instant timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT instant < now() - interval '5 minutes' $$;
+
+CREATE FUNCTION forget_scores_of_team() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM public.forget_scores(NEW.organization_id, ARRAY[NEW.team_id]);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER refinements_forget_scores AFTER INSERT OR UPDATE ON refinements
+    FOR EACH ROW EXECUTE FUNCTION forget_scores_of_team();
+CREATE TRIGGER team_stints_ended_forget_scores AFTER UPDATE ON team_stints
+    FOR EACH ROW WHEN (OLD.left_at IS DISTINCT FROM NEW.left_at AND is_past(least(OLD.left_at, NEW.left_at)))
+    EXECUTE FUNCTION forget_scores_of_team();
+
+CREATE FUNCTION forget_scores_of_joined() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM public.forget_scores(organization_id, teams) FROM (
+        SELECT organization_id, array_agg(DISTINCT team_id) AS teams FROM joined WHERE public.is_past(joined_at)
+        GROUP BY organization_id ORDER BY organization_id) s;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER team_stints_begun_forget_scores AFTER INSERT ON team_stints
+    REFERENCING NEW TABLE AS joined FOR EACH STATEMENT EXECUTE FUNCTION forget_scores_of_joined();
+
+CREATE FUNCTION forget_scores_of_champion() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM public.forget_scores_of(ARRAY(SELECT id FROM public.memberships WHERE user_id = NEW.user_id));
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER champion_certifications_forget_scores AFTER INSERT OR UPDATE ON champion_certifications
+    FOR EACH ROW EXECUTE FUNCTION forget_scores_of_champion();
+
+CREATE FUNCTION forget_scores_of_membership() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM public.forget_scores_of(ARRAY[NEW.id]);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER memberships_forget_scores AFTER UPDATE ON memberships
+    FOR EACH ROW WHEN ((OLD.reporting_starts_on, OLD.user_id) IS DISTINCT FROM (NEW.reporting_starts_on, NEW.user_id))
+    EXECUTE FUNCTION forget_scores_of_membership();
+
+CREATE FUNCTION forget_scores_of_assignment() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM public.forget_scores_of(ARRAY[NEW.membership_id]);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER assignments_changed_forget_scores AFTER UPDATE ON assignments
+    FOR EACH ROW WHEN (((OLD.state = 'withdrawn') <> (NEW.state = 'withdrawn') OR OLD.due_at IS DISTINCT FROM NEW.due_at)
+        AND is_past(least(OLD.due_at, NEW.due_at)))
+    EXECUTE FUNCTION forget_scores_of_assignment();
+
+CREATE FUNCTION forget_scores_of_assigned() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM public.forget_scores_of(members) FROM (
+        SELECT array_agg(DISTINCT membership_id) AS members FROM assigned WHERE public.is_past(due_at)) s
+        WHERE members IS NOT NULL;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER assignments_made_forget_scores AFTER INSERT ON assignments
+    REFERENCING NEW TABLE AS assigned FOR EACH STATEMENT EXECUTE FUNCTION forget_scores_of_assigned();
+
+CREATE FUNCTION forget_scores_of_reported() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM public.forget_scores_of(members) FROM (
+        SELECT array_agg(DISTINCT a.membership_id) AS members FROM reported r
+            JOIN public.assignments a ON a.id = r.assignment_id WHERE public.is_past(r.credited_at)) s
+        WHERE members IS NOT NULL;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER progress_events_forget_scores AFTER INSERT ON progress_events
+    REFERENCING NEW TABLE AS reported FOR EACH STATEMENT EXECUTE FUNCTION forget_scores_of_reported();
+
+CREATE FUNCTION forget_scores_of_organization() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM public.forget_scores(NEW.id, ARRAY(SELECT id FROM public.teams WHERE organization_id = NEW.id));
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER organizations_forget_scores AFTER UPDATE ON organizations
+    FOR EACH ROW WHEN ((OLD.time_zone, OLD.cadence, OLD.late_window_days)
+        IS DISTINCT FROM (NEW.time_zone, NEW.cadence, NEW.late_window_days))
+    EXECUTE FUNCTION forget_scores_of_organization();

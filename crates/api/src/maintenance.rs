@@ -27,10 +27,10 @@ pub(crate) async fn run(services: Services) {
             Ok(expired) => tracing::info!(expired, "stamped expired invitations"),
             Err(error) => warn(error.into(), "could not stamp expired invitations"),
         }
-        match services.teams.freeze_scores().await {
+        match services.teams.keep_scores().await {
             Ok(0) => {}
-            Ok(written) => tracing::info!(written, "wrote down final scores"),
-            Err(error) => warn(error.into(), "could not write down final scores"),
+            Ok(kept) => tracing::info!(kept, "counted scores"),
+            Err(error) => warn(error.into(), "could not count scores"),
         }
     }
 }

@@ -245,6 +245,7 @@ diesel::table! {
         score -> Nullable<Int4>,
         components -> Jsonb,
         computed_at -> Timestamptz,
+        final_at -> Timestamptz,
     }
 }
 

@@ -2,9 +2,10 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{OrgId, StorageError, TeamId};
 use domain_teams::ports::{CountedTeams, Counts, ScoreRepository};
 use domain_teams::score::{Credit, FORMULA_VERSION, Participation, ScoreCalendar, ScoreInput, WeekKey};
@@ -47,15 +48,16 @@ macro_rules! count {
                 JOIN team_stints s ON s.team_id = x.team_id AND s.joined_at < p.ends_at \
                     AND (s.left_at IS NULL OR s.left_at > p.starts_at) \
                 JOIN memberships m ON m.id = s.membership_id AND m.reporting_starts_on <= p.last_day), \
-             earned AS MATERIALIZED (SELECT x.membership_id, x.n, max(CASE \
+             earned AS MATERIALIZED (SELECT a.membership_id, p.n, max(CASE \
                     WHEN a.credited_at < a.due_at THEN 400 WHEN a.credited_at < p.ends_at THEN 200 \
                     ELSE (SELECT floor(coalesce(max(g.percent), 0)) - floor(coalesce(max(g.percent) \
                             FILTER (WHERE g.credited_from < p.starts_at), 0)) \
                         FROM progress_marks g WHERE g.assignment_id = a.id AND g.credited_from < p.ends_at) END)::bigint AS credits \
-                FROM (SELECT DISTINCT membership_id, n FROM present) x JOIN periods p ON p.n = x.n \
+                FROM (SELECT DISTINCT membership_id FROM present) x \
                 JOIN assignments a ON a.membership_id = x.membership_id AND a.state <> 'withdrawn' \
-                    AND a.due_at <= p.ends_at AND (a.due_at > p.starts_at OR a.credited_at IS NULL OR a.credited_at >= p.starts_at) \
-                GROUP BY x.membership_id, x.n), \
+                JOIN periods p ON a.due_at <= p.ends_at \
+                    AND (a.due_at > p.starts_at OR a.credited_at IS NULL OR a.credited_at >= p.starts_at) \
+                WHERE p.n IN (SELECT n FROM present) GROUP BY a.membership_id, p.n), \
              weeks AS MATERIALIZED (SELECT x.team_id, x.n, sum(e.credits) AS credits, count(e.credits) AS expected \
                 FROM present x JOIN earned e ON e.membership_id = x.membership_id AND e.n = x.n GROUP BY x.team_id, x.n), \
              members AS MATERIALIZED (SELECT y.team_id, y.n, count(*) AS eligible, \
@@ -111,28 +113,30 @@ const OF_TEAM: &str = scores!(
 
 const OF_ORGANIZATION: &str = scores!("organizations o WHERE o.id = {}", "t.organization_id = {}");
 
-macro_rules! is_final {
+/// What happens now, give or take a few minutes, may not be committed yet.
+macro_rules! is_over {
     () => {
-        " AND w.ends_at + make_interval(hours => 24 * place.late_window_days) <= place.at"
+        " AND w.ends_at <= place.at - interval '15 minutes'"
     };
 }
 
-/// Teams that are written down at once: so many that it pays, so few that nobody waits for it.
+/// Teams that are counted at once: so many that it pays, so few that nobody waits for it.
 const TEAMS_AT_ONCE: i64 = 200;
 
-/// The counts that are final and not yet written down, of some teams of an organization.
-const FINAL: &str = concat!(
+/// The counts that are not kept yet, of some teams of an organization, with when they become final.
+const UNKEPT: &str = concat!(
     count!(
         "organizations o WHERE o.id = {}",
         concat!(
             "t.organization_id = {} AND EXISTS (SELECT FROM windows w, place WHERE t.created_at < w.ends_at",
-            is_final!(),
+            is_over!(),
             " AND NOT EXISTS (SELECT FROM score_snapshots s \
                 WHERE s.team_id = t.id AND s.week = w.key AND s.formula_version = place.formula)) LIMIT {}"
         ),
-        is_final!()
+        is_over!()
     ),
-    " SELECT team_id, key, components FROM counts ORDER BY team_id, key"
+    " SELECT c.team_id, c.key, c.components, w.ends_at + make_interval(hours => 24 * place.late_window_days) \
+      FROM place CROSS JOIN counts c JOIN windows w ON w.key = c.key ORDER BY c.team_id, c.key"
 );
 
 row! {
@@ -145,10 +149,11 @@ row! {
 }
 
 row! {
-    struct FinalRow, FinalColumns {
+    struct UnkeptRow, UnkeptColumns {
         team_id: Uuid => SqlUuid,
         key: String => Text,
         components: Value => Jsonb,
+        final_at: DateTime<Utc> => Timestamptz,
     }
 }
 
@@ -201,19 +206,30 @@ fn read(rows: Vec<ScoresRow>) -> Result<Option<CountedTeams>, StorageError> {
     Ok(Some((calendar, teams.collect::<Result<_, _>>()?)))
 }
 
-/// Writes down what is final of some teams of an organization.
-fn freeze_some(
+/// Counts some teams of an organization and keeps that. Gives how many counts were new.
+fn keep_some(
     connection: &mut PgConnection,
     organization: Uuid,
     now: DateTime<Utc>,
 ) -> Result<usize, PgError<TeamError>> {
-    let rows: Vec<FinalRow> = statement(FINAL)
+    // Gives up before PostgreSQL would look for a deadlock and perhaps end somebody's request: this can be done later.
+    connection.batch_execute("SET LOCAL lock_timeout = '300ms'")?;
+    // Waits for nobody: who changes what is counted now is waited for by the next round.
+    let lock = "pg_try_advisory_xact_lock(hashtext('scores'), hashtext({}))";
+    let is_locked: bool = statement(format!("SELECT {lock}"))
+        .bind::<Text, _>(organization.to_string())
+        .rows::<Bool>()
+        .get_result(connection)?;
+    if !is_locked {
+        return Ok(0);
+    }
+    let rows: Vec<UnkeptRow> = statement(UNKEPT)
         .bind::<Integer, _>(FORMULA_VERSION)
         .bind::<Timestamptz, _>(now)
         .bind::<SqlUuid, _>(organization)
         .bind::<SqlUuid, _>(organization)
         .bind::<BigInt, _>(TEAMS_AT_ONCE)
-        .rows::<FinalColumns>()
+        .rows::<UnkeptColumns>()
         .load(connection)?;
     let mut snapshots = Vec::with_capacity(rows.len());
     for row in rows {
@@ -228,11 +244,10 @@ fn freeze_some(
             score_snapshots::score.eq(score.score.map(i32::from)),
             score_snapshots::components.eq(row.components),
             score_snapshots::computed_at.eq(now),
+            score_snapshots::final_at.eq(row.final_at),
         ));
     }
-    // Another server that does the same has the same numbers.
-    let insert = diesel::insert_into(score_snapshots::table).values(snapshots).on_conflict_do_nothing();
-    Ok(insert.execute(connection)?)
+    Ok(diesel::insert_into(score_snapshots::table).values(snapshots).execute(connection)?)
 }
 
 #[async_trait]
@@ -272,21 +287,21 @@ impl ScoreRepository for PgTeams {
         Ok(read(rows.await.map_err(PgError::<TeamError>::into_storage)?)?)
     }
 
-    async fn freeze(&self, now: DateTime<Utc>) -> Result<usize, TeamError> {
+    async fn keep(&self, now: DateTime<Utc>) -> Result<usize, TeamError> {
         let all = self.pg.read(|connection| {
             let ids = organizations::table.select(organizations::id).order(organizations::id);
             Ok(ids.load::<Uuid>(connection)?)
         });
-        let mut written = 0;
+        let mut kept = 0;
         for organization in all.await.map_err(PgError::<TeamError>::into_storage)? {
             loop {
-                let some = self.pg.write(move |connection| freeze_some(connection, organization, now));
+                let some = self.pg.write(move |connection| keep_some(connection, organization, now));
                 match some.await.map_err(PgError::into_storage)? {
                     0 => break,
-                    some => written += some,
+                    some => kept += some,
                 }
             }
         }
-        Ok(written)
+        Ok(kept)
     }
 }

@@ -307,7 +307,7 @@ async fn what_is_counted_is_what_the_domain_says() {
 }
 
 #[tokio::test]
-async fn what_is_final_is_written_down_once_and_stays() {
+async fn what_is_counted_is_kept_and_stays_for_good_once_it_is_final() {
     let (db, scores) = a_database();
     let mut world = World::new("weekly", Tz::America__Chicago, 14, "2026-02-04T08:00:00Z", 9);
     let team = world.team(12);
@@ -315,38 +315,171 @@ async fn what_is_final_is_written_down_once_and_stays() {
     world.write(&db);
     db.execute(&format!("UPDATE teams SET created_at = '2026-01-21' WHERE id = '{}'", new_team.id));
     let expected = world.expected(&team);
-    // The windows that end on 25 January and 1 February are still open.
-    let (one, two) = tokio::join!(scores.freeze(world.now), scores.freeze(world.now));
-    assert_eq!(one.expect("written") + two.expect("written"), 10);
-    assert_eq!(scores.freeze(world.now).await.expect("nothing new"), 0);
-    let counted = |now| scores.count_team(team.id, now);
-    let (_, _, counts) = counted(world.now).await.expect("counts").expect("a team");
-    assert_eq!(sorted(&counts), sorted(&expected), "as if nothing had been written down");
-    let written = db.rows(&format!(
-        "SELECT week || ' ' || coalesce(score::text, '-') FROM score_snapshots WHERE team_id = '{}' ORDER BY week", team.id
+    // Twelve of the one, and of the other those that end on 25 January and 1 February.
+    let (one, two) = tokio::join!(scores.keep(world.now), scores.keep(world.now));
+    assert_eq!(one.expect("kept") + two.expect("kept"), 14);
+    assert_eq!(scores.keep(world.now).await.expect("nothing new"), 0);
+    let kept = db.rows(&format!(
+        "SELECT week || ' ' || coalesce(score::text, '-') || ' ' || (final_at AT TIME ZONE 'UTC') FROM score_snapshots \
+         WHERE team_id = '{}' ORDER BY week",
+        team.id
     ));
+    let windows = world.windows();
     let said: Vec<_> = sorted(&expected)
         .iter()
-        .take(10)
-        .map(|(key, input)| {
-            format!("(\"{key} {}\")", input.score().score.map_or("-".into(), |s| s.to_string()))
+        .zip(&windows)
+        .map(|((key, input), window)| {
+            let score = input.score().score.map_or("-".into(), |score| score.to_string());
+            let final_at = world.late().closes_at(window.periods.last().expect("periods"));
+            format!("(\"{key} {score} {}\")", final_at.format("%Y-%m-%d %H:%M:%S"))
         })
         .collect();
-    assert_eq!(written, said);
+    assert_eq!(kept, said);
 
-    // Whatever happens later.
-    db.execute("DELETE FROM team_stints; DELETE FROM refinements");
-    let (_, _, counts) = counted(world.now).await.expect("counts").expect("a team");
-    assert_eq!(sorted(&counts)[..10], sorted(&expected)[..10]);
-    assert_eq!(sorted(&counts)[11].1.eligible, 0, "what is not final follows");
+    // All of that is long ago: whatever happens later.
+    db.execute(
+        "DELETE FROM team_stints; DELETE FROM refinements; UPDATE organizations SET late_window_days = 3",
+    );
+    let (_, _, counts) = scores.count_team(team.id, world.now).await.expect("counts").expect("a team");
+    assert_eq!(sorted(&counts), sorted(&expected));
     for sql in ["UPDATE score_snapshots SET score = 100", "DELETE FROM score_snapshots"] {
         let refused = db.try_execute(sql).expect_err("final");
         assert!(refused.contains("never change"), "{refused}");
     }
 
     // A week later one more is, of both teams.
-    assert_eq!(scores.freeze(world.now + TimeDelta::days(7)).await.expect("written"), 2);
-    assert_eq!(count(&db, "score_snapshots"), 12);
+    assert_eq!(scores.keep(world.now + TimeDelta::days(7)).await.expect("kept"), 2);
+    assert_eq!(count(&db, "score_snapshots"), 16);
+}
+
+#[tokio::test]
+async fn what_has_just_ended_is_counted_for_who_asks_and_not_kept() {
+    let (db, scores) = a_database();
+    let mut world = World::new("weekly", Tz::UTC, 14, "2026-02-02T00:10:00Z", 9);
+    let team = world.team(5);
+    world.write(&db);
+    assert_eq!(scores.keep(world.now).await.expect("kept"), 11);
+    let (_, _, counts) = scores.count_team(team.id, world.now).await.expect("counts").expect("a team");
+    assert_eq!(sorted(&counts), sorted(&world.expected(&team)));
+    assert_eq!(scores.keep(world.now + TimeDelta::minutes(5)).await.expect("kept"), 1);
+}
+
+#[tokio::test]
+async fn what_is_kept_is_forgotten_when_something_of_the_past_changes() {
+    let (db, scores) = a_database();
+    let now = Utc::now();
+    let mut world = World::new("weekly", Tz::UTC, 14, &now.to_rfc3339(), 9);
+    let team = world.team(12);
+    let other = world.team(4);
+    world.write(&db);
+    let open =
+        |team: TeamId| count(&db, &format!("score_snapshots WHERE final_at > now() AND team_id = '{team}'"));
+    let event = |at: &str| {
+        format!(
+            "INSERT INTO progress_events (dedupe_key, client_at, organization_id, assignment_id, event_type, player_session_id, \
+             client_ms, effective_at, credited_at, received_at, percent, progress, stale) SELECT sha256(random()::text::bytea), now(), \
+             organization_id, id, 'update_progress', id, 0, {at}, {at}, now(), 3, '{{}}', false FROM assignments \
+             WHERE membership_id IN (SELECT membership_id FROM team_stints WHERE team_id = '{}') LIMIT 1",
+            team.id
+        )
+    };
+    let of_team = format!(
+        "membership_id = (SELECT membership_id FROM team_stints WHERE team_id = '{}' LIMIT 1)",
+        team.id
+    );
+    let of_learner = format!(
+        "id = (SELECT a.id FROM assignments a JOIN team_stints s ON s.membership_id = a.membership_id \
+         WHERE s.team_id = '{}' AND a.due_at < now() AND a.state <> 'withdrawn' LIMIT 1)",
+        team.id
+    );
+    for (change, forgets) in [
+        (event("now()"), false),
+        (event("(now() - interval '1 day')"), true),
+        (
+            format!(
+                "INSERT INTO refinements (id, organization_id, team_id, data, occurred_on, created_by, created_at, updated_at) \
+                 VALUES ('{}', '{}', '{}', '{{}}', current_date - 8, '{AUTHOR}', now(), now())",
+                next_id(),
+                world.organization,
+                team.id
+            ),
+            true,
+        ),
+        (format!("UPDATE refinements SET occurred_on = occurred_on - 7 WHERE team_id = '{}'", team.id), true),
+        (format!("UPDATE team_stints SET left_at = now() WHERE left_at IS NULL AND {of_team}"), false),
+        (format!("UPDATE team_stints SET left_at = now() - interval '20 days' WHERE {of_team}"), true),
+        (
+            format!(
+                "INSERT INTO team_stints SELECT '{}', id, organization_id, now() FROM memberships LIMIT 1",
+                team.id
+            ),
+            false,
+        ),
+        (
+            format!(
+                "INSERT INTO team_stints SELECT '{}', id, organization_id, now() - interval '9 days' FROM memberships LIMIT 1",
+                team.id
+            ),
+            true,
+        ),
+        (
+            format!(
+                "UPDATE memberships SET reporting_starts_on = current_date - 9 \
+                 WHERE id = (SELECT membership_id FROM team_stints WHERE team_id = '{}' LIMIT 1)",
+                team.id
+            ),
+            true,
+        ),
+        (format!("UPDATE assignments SET percent = 4 WHERE {of_learner}"), false),
+        (format!("UPDATE assignments SET due_at = due_at - interval '1 day' WHERE {of_learner}"), true),
+        (
+            format!(
+                "UPDATE assignments SET state = 'withdrawn', completed_at = NULL, withdrawn_at = now() WHERE {of_learner}"
+            ),
+            true,
+        ),
+        (
+            format!(
+                "INSERT INTO champion_certifications (id, user_id, date, expires_on, created_by, created_at) \
+                 SELECT '{}', m.user_id, current_date - 300, current_date + 65, m.user_id, now() FROM memberships m \
+                 JOIN team_stints s ON s.membership_id = m.id WHERE s.team_id = '{}' AND m.user_id IS NOT NULL LIMIT 1",
+                next_id(),
+                team.id
+            ),
+            true,
+        ),
+        ("UPDATE champion_certifications SET revoked_at = now() - interval '10 days'".into(), true),
+        ("UPDATE organizations SET name = 'South'".into(), false),
+        ("UPDATE organizations SET cadence = 'monthly'".into(), true),
+    ] {
+        scores.keep(now).await.expect("kept");
+        let all = open(team.id);
+        assert!(all > 0, "{change}");
+        db.execute(&change);
+        assert_eq!(open(team.id), if forgets { 0 } else { all }, "{change}");
+        if change.contains("INTO refinements") {
+            assert_eq!(open(other.id), all, "the other team is left alone");
+        }
+        let counted = scores.count_team(team.id, now).await.expect("counts").expect("a team").2;
+        scores.keep(now).await.expect("kept");
+        let kept = scores.count_team(team.id, now).await.expect("counts").expect("a team").2;
+        assert_eq!(sorted(&kept), sorted(&counted), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_kept_while_somebody_changes_the_past() {
+    let (db, scores) = a_database();
+    let mut world = World::new("weekly", Tz::UTC, 14, &Utc::now().to_rfc3339(), 9);
+    let team = world.team(5);
+    world.write(&db);
+    let change = common::Lock::take(
+        &db,
+        &format!("UPDATE refinements SET occurred_on = occurred_on - 7 WHERE team_id = '{}'", team.id),
+    );
+    assert_eq!(scores.keep(world.now).await.expect("later"), 0);
+    change.release();
+    assert!(scores.keep(world.now).await.expect("kept") > 0);
 }
 
 #[tokio::test]
@@ -362,7 +495,7 @@ async fn deleted_and_unknown_teams_and_organizations_have_no_score() {
     assert!(teams.is_empty());
     assert!(scores.count_team(TeamId::new(next_id()), world.now).await.expect("reads").is_none());
     assert!(scores.count_organization(OrgId::new(next_id()), world.now).await.expect("reads").is_none());
-    assert_eq!(scores.freeze(world.now).await.expect("nothing"), 0);
+    assert_eq!(scores.keep(world.now).await.expect("nothing"), 0);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! Use cases of [`TeamService`]: `create_team`, `get_team`, `list_teams`, `list_administered_teams`,
 //! `list_teams_of_membership`, `rename_team`, `delete_team`, `list_team_admins`, `add_team_admin`, `remove_team_admin`,
 //! `list_refinements`, `create_refinement`, `get_refinement`, `update_refinement`, `get_team_score`, `list_team_scores`,
-//! `freeze_scores`.
+//! `keep_scores`.
 //!
 //! The [`score`] module measures how well a team keeps up its training.
 
@@ -12,10 +12,10 @@ mod create_refinement;
 mod create_team;
 mod delete_team;
 mod error;
-mod freeze_scores;
 mod get_refinement;
 mod get_team;
 mod get_team_score;
+mod keep_scores;
 mod list_administered_teams;
 mod list_refinements;
 mod list_team_admins;

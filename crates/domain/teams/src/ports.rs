@@ -150,7 +150,7 @@ pub type CountedTeams = (ScoreCalendar, Vec<(Team, Counts)>);
 #[async_trait]
 pub trait ScoreRepository: Send + Sync {
     /// A live team with its counts in the windows of the last twelve scores that are over at `now`, and the organization's
-    /// calendar. What was written down is read, the rest is counted. None if there is no such live team.
+    /// calendar. What is kept is read, the rest is counted. None if there is no such live team.
     async fn count_team(
         &self,
         team: TeamId,
@@ -164,7 +164,8 @@ pub trait ScoreRepository: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Option<CountedTeams>, TeamError>;
 
-    /// Writes down, for good, the counts of all live teams in those windows of the last twelve scores that are final at
-    /// `now`. Gives how many were new. May be called by several servers at once.
-    async fn freeze(&self, now: DateTime<Utc>) -> Result<usize, TeamError>;
+    /// Counts all live teams in those windows of the last twelve scores that are over at `now` for a quarter of an hour and
+    /// not kept, and keeps that. It is forgotten when something it is made of changes; from the end of the late window on it
+    /// stays for good. Gives how many were new. May be called by several servers at once.
+    async fn keep(&self, now: DateTime<Utc>) -> Result<usize, TeamError>;
 }

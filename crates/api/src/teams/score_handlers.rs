@@ -40,7 +40,8 @@ pub(crate) async fn get_team_score(
 /// Compare the scores of an organization's teams
 ///
 /// The best first. For the order, the participation of small teams is drawn towards the average of the organization, since few
-/// lessons are a matter of luck; equal teams come by name, those without a score last. Everything when no page is asked for.
+/// lessons are a matter of luck; equal teams come by name, those without a score last. A new week enters half an hour after the
+/// old one is over. Everything when no page is asked for.
 /// All teams for admins of the organization and staff; those who run teams see their own ones, and the median of all.
 #[utoipa::path(
     tag = "teams",

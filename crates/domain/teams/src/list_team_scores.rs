@@ -1,7 +1,12 @@
+use chrono::TimeDelta;
 use domain_kernel::{Actor, OrgId, Page, PageRequest, Permission, Refusal, Scope};
 
 use crate::score::{RankedTeam, median, rank_teams};
 use crate::{TeamError, TeamService};
+
+/// How long after its end a week enters the table: until then the teams of a large organization are still being counted, and
+/// whoever looks would have to wait for it.
+const COUNTING: TimeDelta = TimeDelta::minutes(30);
 
 /// A part of the table of an organization's teams.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +33,7 @@ impl TeamService {
                 Some(own).filter(|own| !own.is_empty()).ok_or(refusal).map(Some)?
             }
         };
-        let now = self.clock.now();
+        let now = self.clock.now() - COUNTING;
         let counted = self.scores.count_organization(organization, now).await?;
         let (calendar, teams) = counted.ok_or(Refusal::NotFound)?;
         let ranked = rank_teams(calendar, teams, now);
@@ -45,7 +50,7 @@ impl TeamService {
 #[cfg(test)]
 mod tests {
     use domain_kernel::testing::{member_of, staff};
-    use domain_kernel::{DomainError, ErrorKind, StaffRole, TeamId};
+    use domain_kernel::{Clock, DomainError, ErrorKind, StaffRole, TeamId};
     use uuid::Uuid;
 
     use super::*;
@@ -81,6 +86,16 @@ mod tests {
                 assert_eq!(listed.map(ids), expected_own);
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_week_enters_the_table_half_an_hour_after_its_end() {
+        let mut fixture = Fixture::default();
+        let then = fixture.clock.now() - TimeDelta::minutes(30);
+        let scores = fixture.scores.expect_count_organization().withf(move |_, now| *now == then);
+        scores.return_once(|_, _| Ok(Some((WEEKLY, two_teams()))));
+        let listed = fixture.service().list_team_scores(&member_of(OWN, true), OWN, ALL).await;
+        assert!(listed.is_ok());
     }
 
     #[tokio::test]

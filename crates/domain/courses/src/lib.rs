@@ -3,7 +3,8 @@
 //! The rules of training are pure: [`CourseVersion`] and its life, [`Calendar`] for weeks and months, [`Situation`] for
 //! the course that is current, and [`Assignment::absorb`] for what phones report, late and in any order.
 //!
-//! Use cases of [`CourseService`]: `create_course`, `get_course`.
+//! Use cases of [`CourseService`]: `create_course`, `get_course`, `get_current_course`, `get_learner_course`, `report_progress`,
+//! `report_progress_batch`.
 
 mod assignment;
 mod canonical;
@@ -13,12 +14,16 @@ mod create_course;
 mod current;
 mod error;
 mod get_course;
+mod get_current_course;
+mod get_learner_course;
 mod job_title;
 mod json;
+mod learner_course;
 mod period;
 pub mod ports;
 mod progress;
 mod progress_data;
+mod report_progress;
 mod service;
 mod version;
 
@@ -32,6 +37,7 @@ pub use current::{
     CatalogCourse, CurrentCourse, Decision, JoinedTeam, PastAssignment, PublishedVersion, Rule, Situation,
 };
 pub use error::CourseError;
+pub use learner_course::{Current, LearnerCourse, VersionContent};
 pub use job_title::{JobTitle, JobTitleKey};
 pub use period::{Cadence, Calendar, Period};
 pub use progress::{Absorbed, ClientTime, DedupeKey, EventStamp, EventType, PlayerSessionId, ProgressEvent};

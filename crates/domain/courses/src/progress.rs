@@ -150,10 +150,11 @@ impl ProgressEvent {
         DedupeKey(hash.into())
     }
 
-    fn percent(&self) -> Percent {
+    /// The share of the course that the event tells of, if it tells of one.
+    pub fn percent(&self) -> Option<Percent> {
         match self.event_type {
-            EventType::Complete => Percent::FULL,
-            EventType::UpdateProgress => self.progress.percent().unwrap_or(Percent::ZERO),
+            EventType::Complete => Some(Percent::FULL),
+            EventType::UpdateProgress => self.progress.percent(),
         }
     }
 }
@@ -193,7 +194,7 @@ impl Assignment {
 
         self.last_event_at = self.last_event_at.max(Some(effective_at));
         self.started_at = Some(earliest(self.started_at, effective_at));
-        self.percent = self.percent.max(event.percent());
+        self.percent = self.percent.max(event.percent().unwrap_or(Percent::ZERO));
         let reached = match event.event_type {
             EventType::Complete => {
                 self.completed_at = Some(earliest(self.completed_at, effective_at));

@@ -186,6 +186,16 @@ impl ApiError {
         }
     }
 
+    /// The error in a few words, for one of many results.
+    pub(crate) fn summary(&self) -> ProblemSummary {
+        let texts: Vec<String> = self.texts().into_iter().flat_map(|(_, messages)| messages).collect();
+        ProblemSummary {
+            status: self.status(Style::PROBLEM).as_u16(),
+            code: self.0.code,
+            detail: if texts.is_empty() { self.public_detail().to_owned() } else { texts.join(", ") },
+        }
+    }
+
     /// When to come back.
     pub(crate) fn retry_after(&self) -> Option<RetryAfter> {
         self.0.retry_after
@@ -393,6 +403,20 @@ pub(crate) struct ProblemDocument {
     /// Stable words by field, when fields are wrong.
     #[schema(required = false)]
     fields: Option<std::collections::BTreeMap<String, Vec<String>>>,
+}
+
+/// An error of one of many results.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProblemSummary {
+    /// The HTTP status that it would be by itself.
+    #[schema(example = 404)]
+    status: u16,
+    /// Stable word for programs.
+    #[schema(example = "not_found")]
+    code: &'static str,
+    /// What is wrong, for people.
+    #[schema(example = "There is nothing here.")]
+    detail: String,
 }
 
 /// An error on the routes of the token-auth client libraries.

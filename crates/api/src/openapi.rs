@@ -35,6 +35,7 @@ use crate::users::ProviderWord;
         (name = "memberships", description = "Who belongs to an organization"),
         (name = "teams", description = "Teams of an organization"),
         (name = "organizations", description = "Customers"),
+        (name = "learning", description = "Courses as learners have them, and their progress"),
         (name = "courses", description = "What is taught; for Worklete's staff"),
         (name = "operation", description = "For operators; outside the API's permissions")
     ),

@@ -65,6 +65,10 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(orgs::handlers::list_own_organizations)
                 .service(orgs::handlers::update_organization)
                 .service(orgs::handlers::create_organization)
+                .service(courses::learner_handlers::get_current_course)
+                .service(courses::learner_handlers::report_progress_batch)
+                .service(courses::learner_handlers::get_learner_course)
+                .service(courses::learner_handlers::report_progress)
                 .service(courses::handlers::create_course)
                 .service(courses::handlers::get_course)
                 .default_service(web::to(nothing_here)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_mail::{MailSetupError, Mailer};
-use adapter_postgres::{Pg, PgCourses, PgMemberships, PgOrganizations, PgTeams, PgUsers};
+use adapter_postgres::{Pg, PgAssignments, PgCourses, PgMemberships, PgOrganizations, PgTeams, PgUsers};
 use adapter_security::{BcryptHasher, SecureRandom, SystemClock, UuidV7, WindowThrottle};
 use domain_courses::CourseService;
 use domain_kernel::{Clock, IdGenerator, Throttle};
@@ -112,6 +112,7 @@ impl Composition {
             },
             courses: CourseService::new(
                 Arc::new(PgCourses::new(pg.clone())),
+                Arc::new(PgAssignments::new(pg.clone())),
                 Arc::clone(&clock),
                 Arc::clone(&ids),
             ),

@@ -94,9 +94,7 @@ fn source(text: &str) -> Result<AssignmentSource, StorageError> {
 impl AssignmentRow {
     fn read(self) -> Result<Assignment, StorageError> {
         let hash = match self.progress_hash {
-            Some(bytes) => {
-                Some(bytes.try_into().map_err(|_| unreadable("assignments", "hash of 32 bytes"))?)
-            }
+            Some(bytes) => Some(bytes.try_into().map_err(|_| unreadable("assignments", "hash of 32 bytes"))?),
             None => None,
         };
         let stamp = (self.progress_effective_at, self.progress_client_ms, hash);
@@ -521,7 +519,11 @@ impl NewEvents {
 }
 
 /// What events change of assignments; the rest of them stays.
-fn save(connection: &mut PgConnection, changed: &[&Assignment], at: DateTime<Utc>) -> diesel::QueryResult<()> {
+fn save(
+    connection: &mut PgConnection,
+    changed: &[&Assignment],
+    at: DateTime<Utc>,
+) -> diesel::QueryResult<()> {
     let stamp = |assignment: &Assignment| assignment.progress_stamp;
     statement(
         "UPDATE assignments a SET state = n.state, percent = n.percent, progress = n.progress, \
@@ -657,7 +659,8 @@ fn give(connection: &mut PgConnection, assignment: &Assignment) -> Outcome<Learn
         ))
         .on_conflict_do_nothing()
         .execute(connection)?;
-    let open = statement(OPEN_LESSON).bind::<SqlUuid, _>(assignment.membership.uuid()).rows::<LessonColumns>();
+    let open =
+        statement(OPEN_LESSON).bind::<SqlUuid, _>(assignment.membership.uuid()).rows::<LessonColumns>();
     let row: LessonRow = open.get_result(connection)?;
     row.read().map_err(|error| PgError::Refused(error.into()))
 }
@@ -670,7 +673,8 @@ impl AssignmentRepository for PgAssignments {
         now: DateTime<Utc>,
     ) -> Result<Option<Standing>, CourseError> {
         let row = self.pg.read(move |connection| {
-            let standing = statement(STANDING).bind::<SqlUuid, _>(membership.uuid()).rows::<StandingColumns>();
+            let standing =
+                statement(STANDING).bind::<SqlUuid, _>(membership.uuid()).rows::<StandingColumns>();
             Ok(standing.get_result::<StandingRow>(connection).optional()?)
         });
         let row = row.await.map_err(PgError::<CourseError>::into_storage)?;

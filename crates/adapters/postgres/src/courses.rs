@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_courses::ports::CourseRepository;
 use domain_courses::{Course, CourseError, CourseName, Description, LanguageCode};
 use domain_kernel::{AuditEntry, CourseId, OrgId};
@@ -23,9 +24,32 @@ impl PgCourses {
     }
 }
 
+/// The columns of [`CourseRow`], of a course `c`.
+macro_rules! course_columns {
+    () => {
+        "c.id, c.organization_id, c.name, c.description, c.basics, c.position, c.language_codes, c.archived_at, c.created_at, \
+         c.updated_at"
+    };
+}
+pub(crate) use course_columns;
+
+/// The columns of [`CourseRow`] in a hand-written statement.
+pub(crate) type CourseColumns = (
+    SqlUuid,
+    Nullable<SqlUuid>,
+    Text,
+    Nullable<Text>,
+    Bool,
+    Integer,
+    Array<Nullable<Text>>,
+    Nullable<Timestamptz>,
+    Timestamptz,
+    Timestamptz,
+);
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = courses)]
-struct CourseRow {
+pub(crate) struct CourseRow {
     id: Uuid,
     organization_id: Option<Uuid>,
     name: String,

@@ -2,6 +2,7 @@
 //!
 //! Two verbs reach the database: [`Pg::read`] and [`Pg::write`]. A port method is one call of one of them.
 
+mod assignments;
 mod audit;
 mod connect;
 mod courses;
@@ -22,6 +23,7 @@ pub mod testing;
 mod user_queries;
 mod users;
 
+pub use assignments::PgAssignments;
 pub use courses::PgCourses;
 pub use error::PgError;
 pub use memberships::PgMemberships;

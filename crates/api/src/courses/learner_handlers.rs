@@ -108,8 +108,7 @@ pub(crate) async fn report_progress_batch(
     let read = body.0.events().map_err(ApiError::invalid)?;
     let good = read.iter().filter_map(|event| event.as_ref().ok()).cloned().collect();
     let mut recorded = courses.report_progress_batch(&caller.actor, good).await?.into_iter();
-    let results = read.into_iter().map(|event| {
-        event.and_then(|_| recorded.next().flatten().ok_or_else(no_assignment))
-    });
+    let results =
+        read.into_iter().map(|event| event.and_then(|_| recorded.next().flatten().ok_or_else(no_assignment)));
     Ok(HttpResponse::Ok().json(ProgressBatchResponse::new(results.collect())))
 }

@@ -2,3 +2,5 @@
 
 mod dto;
 pub(crate) mod handlers;
+mod learner_dto;
+pub(crate) mod learner_handlers;

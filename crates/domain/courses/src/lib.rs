@@ -37,8 +37,8 @@ pub use current::{
     CatalogCourse, CurrentCourse, Decision, JoinedTeam, PastAssignment, PublishedVersion, Rule, Situation,
 };
 pub use error::CourseError;
-pub use learner_course::{Current, LearnerCourse, VersionContent};
 pub use job_title::{JobTitle, JobTitleKey};
+pub use learner_course::{Current, LearnerCourse, VersionContent};
 pub use period::{Cadence, Calendar, Period};
 pub use progress::{Absorbed, ClientTime, DedupeKey, EventStamp, EventType, PlayerSessionId, ProgressEvent};
 pub use progress_data::{Percent, ProgressData, ProgressHash};

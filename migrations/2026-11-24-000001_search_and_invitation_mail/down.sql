@@ -1,3 +1,6 @@
+DROP INDEX users_username_key, users_email_key;
+ALTER TABLE users ADD CONSTRAINT users_username_key UNIQUE (username), ADD CONSTRAINT users_email_key UNIQUE (email);
+
 DROP INDEX invitations_organization_id_created_at_idx;
 ALTER TABLE invitations DROP COLUMN sent_to, DROP COLUMN sent_at;
 

@@ -1,6 +1,8 @@
 -- People are found whatever accents they are written with.
 CREATE EXTENSION IF NOT EXISTS unaccent;
 
+-- All functions name their schema: a backup is restored with an empty search path.
+
 -- The words of a name. Punctuation goes first: PostgreSQL's parser would take `dr.no` for a host and `-5` for a number.
 CREATE FUNCTION name_words(name text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT tsvector_to_array(to_tsvector('pg_catalog.simple', translate(
@@ -13,7 +15,7 @@ $$;
 -- nobody pays for the namesakes of others.
 CREATE FUNCTION name_keys(scope text, names text) RETURNS tsvector LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT array_to_tsvector(array(
-        SELECT DISTINCT scope || word FROM unnest(name_words(names) || name_words(translate(names, '''’-', ''))) word
+        SELECT DISTINCT scope || word FROM unnest(public.name_words(names) || public.name_words(translate(names, '''’-', ''))) word
     ))
 $$;
 
@@ -21,11 +23,11 @@ $$;
 -- character may stand for six, and a query takes no word of more than 2,046 bytes.
 CREATE FUNCTION name_query(scope text, typed text) RETURNS tsquery LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT string_agg('''' || replace(replace(scope || left(word, 500), '\', '\\'), '''', '''''') || ''':*', ' & ')::tsquery
-    FROM unnest(name_words(typed)) word
+    FROM unnest(public.name_words(typed)) word
 $$;
 
 ALTER TABLE users ADD COLUMN search tsvector NOT NULL
-    GENERATED ALWAYS AS (name_keys('', first_name || ' ' || last_name)) STORED;
+    GENERATED ALWAYS AS (public.name_keys('', first_name || ' ' || last_name)) STORED;
 
 -- No pending list: each search would have to read it from one end to the other.
 CREATE INDEX users_search_idx ON users USING gin (search) WITH (fastupdate = off);
@@ -38,14 +40,14 @@ CREATE INDEX users_present_idx ON users (id) WHERE deleted_at IS NULL;
 ALTER TABLE memberships ADD COLUMN account_first_name text, ADD COLUMN account_last_name text;
 UPDATE memberships m SET account_first_name = u.first_name, account_last_name = u.last_name
     FROM users u WHERE u.id = m.user_id;
-ALTER TABLE memberships ADD COLUMN search tsvector NOT NULL GENERATED ALWAYS AS (name_keys(
+ALTER TABLE memberships ADD COLUMN search tsvector NOT NULL GENERATED ALWAYS AS (public.name_keys(
     organization_id::text,
     first_name || ' ' || last_name || ' ' || coalesce(account_first_name || ' ' || account_last_name, '')
 )) STORED;
 
 CREATE FUNCTION copy_account_name() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    SELECT first_name, last_name INTO NEW.account_first_name, NEW.account_last_name FROM users WHERE id = NEW.user_id;
+    SELECT first_name, last_name INTO NEW.account_first_name, NEW.account_last_name FROM public.users WHERE id = NEW.user_id;
     RETURN NEW;
 END
 $$;
@@ -56,7 +58,7 @@ CREATE TRIGGER memberships_follow_account BEFORE UPDATE OF user_id ON membership
 
 CREATE FUNCTION spread_account_name() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE memberships SET account_first_name = NEW.first_name, account_last_name = NEW.last_name
+    UPDATE public.memberships SET account_first_name = NEW.first_name, account_last_name = NEW.last_name
         WHERE user_id = NEW.id;
     RETURN NULL;
 END
@@ -76,3 +78,9 @@ ALTER TABLE invitations ADD COLUMN sent_to citext, ADD COLUMN sent_at timestampt
     ADD CHECK ((sent_to IS NULL) = (sent_at IS NULL));
 CREATE INDEX invitations_organization_id_created_at_idx ON invitations (organization_id, created_at DESC, id DESC)
     INCLUDE (status, expires_at);
+
+-- Not constraints: changing what a plain unique index holds locks the whole row, and then two people who change each other's
+-- name wait for each other, since the trail of each refers to the other one.
+ALTER TABLE users DROP CONSTRAINT users_username_key, DROP CONSTRAINT users_email_key;
+CREATE UNIQUE INDEX users_username_key ON users (username) WHERE username IS NOT NULL;
+CREATE UNIQUE INDEX users_email_key ON users (email) WHERE email IS NOT NULL;

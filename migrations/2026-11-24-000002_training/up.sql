@@ -218,7 +218,7 @@ INSERT INTO team_stints (team_id, membership_id, organization_id, joined_at)
 
 CREATE FUNCTION begin_team_stint() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO team_stints (team_id, membership_id, organization_id, joined_at)
+    INSERT INTO public.team_stints (team_id, membership_id, organization_id, joined_at)
         SELECT team_id, membership_id, organization_id, joined_at FROM joined
         ON CONFLICT (team_id, membership_id, joined_at) DO UPDATE SET left_at = NULL;
     RETURN NULL;
@@ -229,7 +229,7 @@ CREATE TRIGGER team_memberships_begin_stint AFTER INSERT ON team_memberships
 
 CREATE FUNCTION end_team_stint() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE team_stints s SET left_at = greatest(s.joined_at, now()) FROM gone
+    UPDATE public.team_stints s SET left_at = greatest(s.joined_at, now()) FROM gone
         WHERE s.team_id = gone.team_id AND s.membership_id = gone.membership_id AND s.left_at IS NULL;
     RETURN NULL;
 END

@@ -57,6 +57,14 @@ SELECT pg_temp.id(6, org, n), user_id, format('client-%s-%s', org, n), sha256(fo
     now() + interval '14 days', now() + interval '90 days'
 FROM people WHERE n % 5 = 0;
 
+INSERT INTO champion_certifications (id, user_id, date, expires_on, created_by, created_at)
+SELECT pg_temp.id(7, org, n), user_id, current_date - 30, current_date + 335, user_id, now() FROM people WHERE n % 15 = 0;
+
+INSERT INTO refinements (id, organization_id, team_id, data, occurred_on, created_by, created_at, updated_at)
+SELECT pg_temp.id(8, org, n), pg_temp.id(1, org, 0), pg_temp.id(4, org, 1 + n % teams), '{"notes": "Feet wider apart"}',
+    current_date - n % 50, user_id, now() - n * interval '1 minute', now()
+FROM people;
+
 -- Who signs in: the admins of two organizations and a member, with a password as costly as in production.
 UPDATE users SET password_hash = crypt('worklete123', gen_salt('bf', 12)) WHERE username IN ('user-0-1', 'user-0-2', 'user-1-1');
 INSERT INTO users (id, username, provider, first_name, last_name, password_hash, staff_role, created_at, updated_at)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use adapter_mail::{MailSetupError, Mailer};
 use adapter_postgres::{Pg, PgAssignments, PgCourses, PgMemberships, PgOrganizations, PgTeams, PgUsers};
 use adapter_security::{BcryptHasher, SecureRandom, SystemClock, UuidV7, WindowThrottle};
-use domain_courses::CourseService;
+use domain_courses::{CourseService, LearningService};
 use domain_kernel::{Clock, IdGenerator, Throttle};
 use domain_memberships::MembershipService;
 use domain_orgs::OrgService;
@@ -43,6 +43,8 @@ pub struct Services {
     pub orgs: OrgService,
     pub teams: TeamService,
     pub courses: CourseService,
+    /// Courses as learners have them.
+    pub learning: LearningService,
     pub memberships: MembershipService,
 }
 
@@ -81,6 +83,8 @@ impl Composition {
             Arc::new(WindowThrottle::new(config.throttle.clone(), Arc::clone(&clock)));
         let users = Arc::new(PgUsers::new(pg.clone()));
         let teams = PgTeams::new(pg.clone());
+        let courses = Arc::new(PgCourses::new(pg.clone()));
+        let assignments = Arc::new(PgAssignments::new(pg.clone()));
         let hashing = hasher.load();
         let mailer =
             Arc::new(Mailer::new(config.mail.clone(), &config.mail_from, config.sign_up_url.clone())?);
@@ -89,7 +93,8 @@ impl Composition {
             users: users.clone(),
             queries: users.clone(),
             sessions: users.clone(),
-            resets: users,
+            resets: users.clone(),
+            champions: users,
             hasher: Arc::new(hasher),
             secrets: Arc::new(SecureRandom),
             mailer: mailer.clone(),
@@ -106,16 +111,25 @@ impl Composition {
             ),
             teams: TeamService {
                 teams: Arc::new(teams.clone()),
-                queries: Arc::new(teams),
+                queries: Arc::new(teams.clone()),
+                refinements: Arc::new(teams),
                 clock: Arc::clone(&clock),
                 ids: Arc::clone(&ids),
             },
-            courses: CourseService::new(
-                Arc::new(PgCourses::new(pg.clone())),
-                Arc::new(PgAssignments::new(pg.clone())),
-                Arc::clone(&clock),
-                Arc::clone(&ids),
-            ),
+            courses: CourseService {
+                courses: courses.clone(),
+                queries: courses.clone(),
+                versions: courses.clone(),
+                version_queries: courses,
+                clock: Arc::clone(&clock),
+                ids: Arc::clone(&ids),
+            },
+            learning: LearningService {
+                assignments: assignments.clone(),
+                queries: assignments,
+                clock: Arc::clone(&clock),
+                ids: Arc::clone(&ids),
+            },
             memberships: MembershipService {
                 memberships: memberships.clone(),
                 queries: memberships.clone(),

@@ -224,7 +224,7 @@ impl Config {
             log_filter: variables.text("LOG_FILTER").unwrap_or_else(|| "info".into()),
             body_timeout: variables.seconds("BODY_TIMEOUT_SECONDS", 600, 15)?,
             shutdown_timeout: variables.seconds("SHUTDOWN_TIMEOUT_SECONDS", 600, 30)?,
-            max_body_bytes: variables.number("MAX_BODY_BYTES", 1024, 64 << 20, 1 << 20)? as usize,
+            max_body_bytes: variables.number("MAX_BODY_BYTES", 1024, 64 << 20, 2 << 20)? as usize,
             metrics_token: variables.text("METRICS_TOKEN"),
             bcrypt_cost: variables.number("BCRYPT_COST", 4, 16, 12)?,
             bcrypt_queue: variables.number("BCRYPT_QUEUE", 1, 10_000, 64)? as usize,
@@ -356,6 +356,7 @@ fn read_users(variables: &Variables<'_>, public_url: &str) -> Result<UserPolicy,
         reset_lifespan: TimeDelta::minutes(reset_minutes.into()),
         erasure_delay: variables.days("ACCOUNT_ERASURE_DAYS", 30)?,
         ended_session_retention: variables.days("SESSION_RETENTION_DAYS", 14)?,
+        certification_lifespan: variables.days("CHAMPION_CERTIFICATION_DAYS", 365)?,
     })
 }
 

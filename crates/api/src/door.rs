@@ -20,10 +20,18 @@ use crate::error::{ApiError, ApiResult};
 const SELF_SERVICE: [&str; 3] =
     ["/api/v1/auth/validate_token", "/api/v1/auth/sign_out", "/api/v1/auth/password"];
 
+/// Operations below `/worklete_admin` that are not for staff alone: whoever runs a team, and the champions on it, keep the
+/// notes of its practice. Which teams those are is known to the use case only, so it decides.
+const NOT_ONLY_STAFF: [&str; 2] = [
+    "/api/v1/worklete_admin/teams/{team_id}/refinements",
+    "/api/v1/worklete_admin/teams/{team_id}/refinements/{refinement_id}",
+];
+
 struct Known {
     segments: Vec<String>,
     method: Method,
     is_anonymous: bool,
+    is_staff_only: bool,
     query: Vec<String>,
 }
 
@@ -36,6 +44,7 @@ impl Operations {
             methods(item).into_iter().map(move |(method, operation)| Known {
                 segments: path.split('/').map(str::to_owned).collect(),
                 method,
+                is_staff_only: is_staff_area(path) && !NOT_ONLY_STAFF.contains(&path.as_str()),
                 is_anonymous: operation.security.as_ref().is_some_and(Vec::is_empty),
                 query: query_parameters(operation),
             })
@@ -65,6 +74,10 @@ impl Operations {
         let methods: Vec<&str> = self.fitting(path).into_iter().map(|known| known.method.as_str()).collect();
         (!methods.is_empty()).then(|| methods.join(", "))
     }
+}
+
+fn is_staff_area(path: &str) -> bool {
+    path.starts_with("/api/v1/worklete_admin/")
 }
 
 fn methods(item: &PathItem) -> Vec<(Method, &Operation)> {
@@ -108,12 +121,12 @@ async fn enter(request: &ServiceRequest) -> ApiResult<()> {
         let caller = authenticate(request.request(), CredentialParams::default()).await?;
         let is_staff = caller.actor.staff.is_some();
         request.extensions_mut().insert(caller);
-        if path.starts_with("/api/v1/worklete_admin/") && !is_staff {
+        if operation.is_staff_only && !is_staff {
             return Err(Refusal::StaffOnly.into());
         }
     }
     // A typo in a filter must never widen what is found.
-    if path.starts_with("/api/v1/worklete_admin/") || path.starts_with("/api/v1/search/") {
+    if is_staff_area(path) || path.starts_with("/api/v1/search/") {
         only_known_parameters(request.query_string(), &operation.query)?;
     }
     Ok(())
@@ -143,6 +156,23 @@ mod tests {
         assert_eq!(open(Method::GET, "/api/v1/invitations/289BZP"), Some(true));
         assert_eq!(open(Method::POST, "/api/v1/invitations/289BZP/accept"), Some(false));
         assert_eq!(open(Method::GET, "/api/v1/invitations/289BZP/accept"), None);
+    }
+
+    #[test]
+    fn the_staff_area_is_for_staff_but_for_what_is_listed_with_a_reason() {
+        let document = crate::openapi::document();
+        let open: Vec<&String> = document
+            .paths
+            .paths
+            .keys()
+            .filter(|path| is_staff_area(path) && NOT_ONLY_STAFF.contains(&path.as_str()))
+            .collect();
+        assert_eq!(open, NOT_ONLY_STAFF.each_ref(), "each of the list is there");
+        let operations = Operations::of(&document);
+        let is_staff_only = |path| operations.find(&Method::GET, path).map(|known| known.is_staff_only);
+        assert_eq!(is_staff_only("/api/v1/worklete_admin/teams/1/refinements"), Some(false));
+        assert_eq!(is_staff_only("/api/v1/worklete_admin/courses/1"), Some(true));
+        assert_eq!(is_staff_only("/api/v1/teams/1"), Some(false));
     }
 
     #[test]

@@ -24,8 +24,10 @@ mod seed;
 pub mod server;
 mod visitor;
 
+mod champions;
 mod courses;
 mod memberships;
 mod orgs;
+mod refinements;
 mod teams;
 mod users;

@@ -35,6 +35,8 @@ use crate::users::ProviderWord;
         (name = "memberships", description = "Who belongs to an organization"),
         (name = "teams", description = "Teams of an organization"),
         (name = "organizations", description = "Customers"),
+        (name = "champions", description = "Who is certified to lead practice; for Worklete's staff"),
+        (name = "refinements", description = "Practice on a team's floor"),
         (name = "learning", description = "Courses as learners have them, and their progress"),
         (name = "courses", description = "What is taught; for Worklete's staff"),
         (name = "operation", description = "For operators; outside the API's permissions")
@@ -59,6 +61,9 @@ pub fn document() -> OpenApi {
     document
 }
 
+/// Fields of answers that are there only when they are asked for.
+const ON_DEMAND: [(&str, &str); 1] = [("ListedCourseVersion", "data")];
+
 /// Answers always hold all their fields, null where there is nothing; only the bodies of errors and of requests vary.
 fn require_all_of_answers(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
@@ -78,7 +83,8 @@ fn require_all_of_answers(document: &mut OpenApi) {
             _ => Vec::new(),
         };
         for object in parts.into_iter().filter(|_| !varies) {
-            object.required = object.properties.keys().cloned().collect();
+            let is_always_there = |field: &&String| !ON_DEMAND.contains(&(name.as_str(), field.as_str()));
+            object.required = object.properties.keys().filter(is_always_there).cloned().collect();
         }
     }
 }

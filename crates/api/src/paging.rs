@@ -86,6 +86,11 @@ impl Paging {
         PageRequest { offset: (self.page - self.first) * self.size, limit: self.size }
     }
 
+    /// The same with smaller pages, for long rows.
+    pub(crate) fn at_most(self, size: i64) -> Self {
+        Self { size: self.size.min(size), ..self }
+    }
+
     /// A bare array, with the paging facts as headers.
     pub(crate) fn answer<T, U: From<T> + Serialize>(
         self,

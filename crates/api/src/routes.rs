@@ -7,7 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::door::Operations;
 use crate::error::{ApiError, ApiResult};
-use crate::{courses, docs_page, health, memberships, orgs, teams, users};
+use crate::{champions, courses, docs_page, health, memberships, orgs, refinements, teams, users};
 
 /// Mounts all operations.
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
@@ -69,8 +69,27 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(courses::learner_handlers::report_progress_batch)
                 .service(courses::learner_handlers::get_learner_course)
                 .service(courses::learner_handlers::report_progress)
+                .service(courses::learner_handlers::list_progress_events)
+                .service(champions::handlers::list_champion_certifications)
+                .service(champions::handlers::certify_champion)
+                .service(champions::handlers::revoke_champion)
+                .service(champions::handlers::revoke_champion_certification)
+                .service(refinements::handlers::list_refinements)
+                .service(refinements::handlers::create_refinement)
+                .service(refinements::handlers::get_refinement)
+                .service(refinements::handlers::update_refinement)
                 .service(courses::handlers::create_course)
                 .service(courses::handlers::get_course)
+                .service(courses::handlers::list_courses)
+                .service(courses::handlers::update_course)
+                .service(courses::handlers::replace_course)
+                .service(courses::version_handlers::list_versions)
+                .service(courses::version_handlers::create_version)
+                .service(courses::version_handlers::get_version)
+                .service(courses::version_handlers::update_version)
+                .service(courses::version_handlers::replace_version)
+                .service(courses::version_handlers::publish_version)
+                .service(courses::version_handlers::archive_version)
                 .default_service(web::to(nothing_here)),
         )
         .map(|config| config.service(docs_page::docs_asset).default_service(web::to(nothing_here)));

@@ -1,12 +1,15 @@
-//! Demo data for a laptop: one organization, two teams, and somebody in each role. Made through the use cases, so it is what
+//! Demo data for a laptop: one organization, two teams, somebody in each role, and courses for them. Made through the use cases, so it is what
 //! real use would make.
 
-use domain_courses::{CourseName, CreateCourse, LanguageCode};
+use domain_courses::{
+    CourseName, CreateCourse, CreateVersion, Description, LanguageCode, VersionChange, VersionData,
+};
 use domain_kernel::{Actor, FieldErrors, FieldProblem, OrgId, Origin, PersonName, StaffRole, TeamId};
 use domain_memberships::{Added, CreateMembership, ExternalId, JobTitle};
 use domain_orgs::{CreateOrganization, Folder, OrgName};
 use domain_teams::{CreateTeam, TeamName};
 use domain_users::{CreateStaffMember, Device, Password, Provider, SignUp, Username};
+use serde_json::json;
 
 use crate::compose::Services;
 use crate::error::ApiError;
@@ -21,6 +24,53 @@ pub(crate) const SIGN_INS: [(&str, &str); 5] = [
     ("demo-admin", "runs the organization Demo Logistics"),
     ("demo-lead", "runs the team Loading dock"),
     ("demo-learner", "is on the team Loading dock"),
+];
+
+struct DemoCourse {
+    name: &'static str,
+    description: &'static str,
+    basics: bool,
+    languages: &'static [&'static str],
+}
+
+/// The basics in their order, and then courses for a pool.
+const COURSES: [DemoCourse; 6] = [
+    DemoCourse {
+        name: "Welcome to moving well",
+        description: "Why the way we move matters, and how these lessons work.",
+        basics: true,
+        languages: &["en", "es"],
+    },
+    DemoCourse {
+        name: "Lifting from the floor",
+        description: "Bend the knees, keep the load close.",
+        basics: true,
+        languages: &["en", "es"],
+    },
+    DemoCourse {
+        name: "Speaking up",
+        description: "What to do when a task does not feel safe.",
+        basics: true,
+        languages: &["en", "es"],
+    },
+    DemoCourse {
+        name: "Pushing and pulling carts",
+        description: "Push rather than pull, and look where you are going.",
+        basics: false,
+        languages: &["en", "es"],
+    },
+    DemoCourse {
+        name: "Reaching above the shoulder",
+        description: "Step closer or step up before you reach.",
+        basics: false,
+        languages: &["en", "es"],
+    },
+    DemoCourse {
+        name: "Getting in and out of a truck",
+        description: "Three points of contact, every time.",
+        basics: false,
+        languages: &["en"],
+    },
 ];
 
 /// A value of the demo data, which is known to be good.
@@ -48,7 +98,9 @@ pub(crate) async fn load(services: &Services) -> Result<bool, ApiError> {
     let organization = services.orgs.create_organization(&staff, organization).await?.id;
     let dock = team(services, &staff, organization, "Loading dock").await?;
     team(services, &staff, organization, "Night shift").await?;
-    course(services, &staff).await?;
+    for (index, demo) in COURSES.iter().enumerate() {
+        course(services, &staff, index, demo).await?;
+    }
     let person =
         |last_name, job_title| Person { organization, last_name, job_title, ..Person::default(organization) };
     let admin = Person { org_admin: true, ..person("Admin", "Site manager") };
@@ -76,7 +128,13 @@ async fn staff_member(
         only_first: false,
     };
     let user = services.users.create_staff_member(command).await?.id;
-    Ok(Actor { user, staff: Some(role), memberships: Vec::new(), origin: Origin::default() })
+    Ok(Actor {
+        user,
+        staff: Some(role),
+        memberships: Vec::new(),
+        is_champion: false,
+        origin: Origin::default(),
+    })
 }
 
 async fn team(
@@ -89,16 +147,34 @@ async fn team(
     Ok(services.teams.create_team(staff, command).await?.id)
 }
 
-async fn course(services: &Services, staff: &Actor) -> Result<(), ApiError> {
+/// A course of the library with one published version.
+async fn course(
+    services: &Services,
+    staff: &Actor,
+    index: usize,
+    course: &DemoCourse,
+) -> Result<(), ApiError> {
+    let languages = course.languages.iter().map(|code| good(LanguageCode::parse(code)));
     let command = CreateCourse {
         organization: None,
-        name: good(CourseName::parse("Lifting from the floor"))?,
-        description: None,
-        basics: true,
-        position: 1,
-        language_codes: vec![good(LanguageCode::parse("en"))?, good(LanguageCode::parse("es"))?],
+        name: good(CourseName::parse(course.name))?,
+        description: Some(good(Description::parse(course.description))?),
+        basics: course.basics,
+        position: i32::try_from(index + 1).unwrap_or(i32::MAX),
+        language_codes: languages.collect::<Result<_, _>>()?,
     };
-    services.courses.create_course(staff, command).await?;
+    let id = services.courses.create_course(staff, command).await?.id;
+    let data = json!({
+        "title": course.name,
+        "pages": [
+            { "kind": "video", "path": format!("demo/{}.mp4", index + 1) },
+            { "kind": "text", "text": course.description },
+            { "kind": "question", "text": "What comes first?", "answers": ["Look", "Lift"], "right": 0 }
+        ],
+    });
+    let draft = CreateVersion { course: id, data: good(VersionData::parse(data))?, force: false };
+    let draft = services.courses.create_version(staff, draft).await?.id;
+    services.courses.update_version(staff, id, draft, VersionChange::publishing()).await?;
     Ok(())
 }
 
@@ -141,7 +217,7 @@ async fn member(services: &Services, staff: &Actor, username: &str, person: Pers
         teams: person.teams,
         administered_teams: person.administered_teams,
     };
-    let (Added::Created(view) | Added::Reactivated(view)) =
+    let (Added::Created(view) | Added::Reactivated(view), _) =
         services.memberships.create_membership(staff, command).await?;
     let sign_up = SignUp {
         username: good(Username::parse(username, Provider::Username))?,

@@ -447,15 +447,16 @@ async fn demo_data_is_loaded_once_and_never_in_production() {
     let counts = || {
         database.rows(
             "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM memberships), (SELECT count(*) FROM teams), \
-             (SELECT count(*) FROM courses), (SELECT count(*) FROM organizations)",
+             (SELECT count(*) FROM courses), (SELECT count(*) FROM organizations), \
+             (SELECT count(*) FROM course_versions WHERE status = 'published')",
         )
     };
     let first = place.run(&["seed-demo"]);
     assert!(first.success().starts_with("Demo data loaded.\n"), "{first:?}");
-    assert_eq!(counts(), ["(5,3,2,1,1)"]);
+    assert_eq!(counts(), ["(5,3,2,6,1,6)"]);
     let second = place.run(&["seed-demo"]);
     assert!(second.success().starts_with("The demo data is there already.\n"), "{second:?}");
-    assert_eq!(counts(), ["(5,3,2,1,1)"]);
+    assert_eq!(counts(), ["(5,3,2,6,1,6)"]);
 
     let server = place.serve(&[]);
     let client = client();

@@ -562,3 +562,32 @@ async fn a_sign_up_and_a_new_code_at_once_never_both_count() {
         }
     }
 }
+
+#[tokio::test]
+async fn nobody_reads_a_code_that_would_make_them_more_than_they_are() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let admin = cast.person("org admin");
+    let plain = app.membership(admin, &cast.organization, json!({ "team_ids": [cast.team] })).await;
+    let boss = json!({ "team_ids": [cast.team], "org_admin": true });
+    let boss = app.membership(admin, &cast.organization, boss).await;
+    let lead = json!({ "team_ids": [cast.team], "administered_team_ids": [cast.team] });
+    let lead = app.membership(admin, &cast.organization, lead).await;
+    for (reader, sees_all) in
+        [("team admin", false), ("staff employee", false), ("org admin", true), ("staff admin", true)]
+    {
+        let person = cast.person(reader);
+        let path = format!("/teams/{}/pending_memberships", cast.team);
+        let list = app.call_as(person, Method::GET, &path, None).await;
+        for (membership, shows) in [(&plain, true), (&boss, sees_all), (&lead, sees_all)] {
+            let path = format!("/memberships/{}", id_of(membership));
+            let single = app.call_as(person, Method::GET, &path, None).await.json;
+            let all = list.json.as_array().expect("an array");
+            let listed = all.iter().find(|row| row["id"] == membership["id"]).expect("in the list");
+            for seen in [&single, listed] {
+                let shown = (seen["invite_code"].is_string(), seen["invitation"].is_object());
+                assert_eq!(shown, (shows, shows), "{reader}: {seen}");
+            }
+        }
+    }
+}

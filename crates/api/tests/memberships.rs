@@ -380,7 +380,13 @@ async fn each_addition_leaves_an_audit_row_without_secrets() {
         ("request_id", json!("audit-me-1")),
         ("ip", json!("127.0.0.1")),
         ("before", Value::Null),
-        ("after", json!({ "external_id": "E-1", "job_title": "Picker", "org_admin": false })),
+        (
+            "after",
+            json!({
+                "external_id": "E-1", "job_title": "Picker", "hired_on": null, "org_admin": false, "status": "pending",
+                "team_ids": [], "administered_team_ids": []
+            }),
+        ),
     ] {
         assert_eq!(row[column], expected, "{column}");
     }

@@ -304,7 +304,7 @@ async fn a_document_that_is_blank_or_too_large_is_refused() {
         format!("{open}{}{close}", "x".repeat(length - open.len() - close.len()))
     };
     for (kind, body, status, code) in [
-        ("application/json", of_length((1 << 20) + 1), 413, "body_too_large"),
+        ("application/json", of_length((2 << 20) + 1), 413, "body_too_large"),
         ("application/json", of_length(1 << 20), 400, "validation_failed"),
         ("application/json", "[]".into(), 400, "malformed_body"),
         ("application/json", "null".into(), 400, "malformed_body"),
@@ -357,11 +357,15 @@ async fn the_trail_tells_that_single_sign_on_was_set_without_the_document() {
             ("subject_kind", json!("organization")),
             ("subject_id", json!(cast.organization)),
             ("request_id", json!("audit-me-8")),
-            ("before", json!({ "sso_enabled": before })),
-            ("after", json!({ "sso_enabled": after })),
         ] {
             assert_eq!(row[column], expected, "{column}");
         }
+        // A digest tells which document it was, before and after.
+        let digests = ["before", "after"].map(|side| row[side]["saml_info_sha256"].clone());
+        for (digest, is_there) in digests.iter().zip([before, after]) {
+            assert_eq!(digest.as_str().map(str::len), is_there.then_some(64), "{row}");
+        }
+        assert_ne!(digests[0], digests[1]);
         assert!(!row.to_string().contains("EntityDescriptor"));
     }
 }

@@ -13,8 +13,16 @@ use serde_json::Value;
 const MATRIX: &str = include_str!("../../../docs/permissions-matrix.md");
 
 /// The columns of the matrix, from the least to the most.
-const ROLES: [&str; 7] =
-    ["anonymous", "outsider", "member", "team admin", "org admin", "staff employee", "staff admin"];
+const ROLES: [&str; 8] = [
+    "anonymous",
+    "outsider",
+    "member",
+    "champion",
+    "team admin",
+    "org admin",
+    "staff employee",
+    "staff admin",
+];
 
 /// An operation with the thing it is tried on.
 struct Case {
@@ -77,6 +85,10 @@ const COLLEAGUE: &[(&str, &str)] = &[("membership_id", "colleague.membership")];
 const PENDING: &[(&str, &str)] = &[("membership_id", "pending.membership")];
 const ROSTER: &[(&str, &str)] = &[("organization_id", "organization"), ("id", "colleague.membership")];
 const INVITATION: &[(&str, &str)] = &[("organization_id", "organization"), ("id", "pending.invitation")];
+const VERSION: &[(&str, &str)] = &[("course_id", "course"), ("version_id", "version")];
+const CERTIFICATION: &[(&str, &str)] = &[("id", "certification")];
+const REFINEMENT: &[(&str, &str)] = &[("team_id", "team"), ("refinement_id", "refinement")];
+const OWN_REFINEMENT: &[(&str, &str)] = &[("team_id", "team"), ("refinement_id", "self.refinement")];
 const ADMIN: &[(&str, &str)] = &[("team_id", "team"), ("admin_id", "lead.membership")];
 
 #[rustfmt::skip]
@@ -110,6 +122,7 @@ fn cases() -> Vec<Case> {
         Case::new("POST", "/organizations/{organization_id}/invitations/{id}/reissue").what("", INVITATION),
         Case::new("POST", "/organizations/{organization_id}/invitations/{id}/resend").what("", INVITATION),
         Case::new("POST", "/organizations/{organization_id}/invitations/{id}/revoke").what("", INVITATION),
+        Case::one("POST", "/organizations/{organization_id}/invitations/{id}/revoke").what("a foreign one, below the own organization", &[("organization_id", "organization"), ("id", "foreign.invitation")]),
         Case::new("POST", "/organizations/{organization_id}/memberships").what("", ORGANIZATION).body(r#"{"first_name":"A","last_name":"B"}"#),
         Case::new("PATCH", "/organizations/{organization_id}/memberships/{id}").what("", ROSTER).body(r#"{"job_title":"Driver"}"#),
         Case::new("DELETE", "/organizations/{organization_id}/memberships/{id}").what("", ROSTER),
@@ -145,9 +158,30 @@ fn cases() -> Vec<Case> {
         Case::one("PUT", "/users/{id}/username").what("own", &[("id", "self.user")]).body(r#"{"username":"<fresh>"}"#),
         Case::new("PUT", "/users/{id}/username").what("on the team", &[("id", "teammate.user")]).body(r#"{"username":"<fresh>"}"#),
         Case::new("PUT", "/users/{id}/username").what("member elsewhere, too", &[("id", "double.user")]).body(r#"{"username":"<fresh>"}"#),
+        Case::one("GET", "/worklete_admin/champion_certifications"),
+        Case::one("POST", "/worklete_admin/champion_certifications").body(r#"{"user_id":"<teammate.user>","date":"2020-01-31"}"#),
+        Case::one("DELETE", "/worklete_admin/champion_certifications").body(r#"{"user_id":"<double.user>"}"#),
+        Case::one("DELETE", "/worklete_admin/champion_certifications/{id}").what("", CERTIFICATION),
         Case::one("POST", "/worklete_admin/courses").body(r#"{"name":"Lifting"}"#),
         Case::new("GET", "/worklete_admin/courses/{id}").what("of the organization", &[("id", "course")]),
+        Case::new("GET", "/worklete_admin/courses").what("", &[("organization", "organization")]).query("?organization_id={organization}"),
+        Case::new("PATCH", "/worklete_admin/courses/{id}").what("of the organization", &[("id", "course")]).body(r#"{"name":"Pulling"}"#),
+        Case::new("PUT", "/worklete_admin/courses/{id}").what("of the organization", &[("id", "course")]).body(r#"{"name":"Pulling"}"#),
+        Case::new("GET", "/worklete_admin/courses/{course_id}/versions").what("of the organization", &[("course_id", "course")]),
+        Case::new("POST", "/worklete_admin/courses/{course_id}/versions").what("of the organization", &[("course_id", "course")]).query("?force=true").body(r#"{"data":{}}"#),
+        Case::new("GET", "/worklete_admin/courses/{course_id}/versions/{version_id}").what("of the organization", VERSION),
+        Case::new("PATCH", "/worklete_admin/courses/{course_id}/versions/{version_id}").what("of the organization", VERSION).body(r#"{"data":{"a":1}}"#),
+        Case::new("PUT", "/worklete_admin/courses/{course_id}/versions/{version_id}").what("of the organization", VERSION).body(r#"{"data":{"a":1}}"#),
+        Case::new("POST", "/worklete_admin/courses/{course_id}/versions/{version_id}/publish").what("of the organization", VERSION),
+        Case::new("POST", "/worklete_admin/courses/{course_id}/versions/{version_id}/archive").what("of the organization", VERSION),
         Case::one("POST", "/worklete_admin/organizations").body(r#"{"name":"New one"}"#),
+        Case::new("GET", "/worklete_admin/teams/{team_id}/refinements").what("one's team", TEAM),
+        Case::new("GET", "/worklete_admin/teams/{team_id}/refinements").what("another team", OTHER_TEAM),
+        Case::new("POST", "/worklete_admin/teams/{team_id}/refinements").what("one's team", TEAM).body(r#"{"data":{}}"#),
+        Case::new("POST", "/worklete_admin/teams/{team_id}/refinements").what("another team", OTHER_TEAM).body(r#"{"data":{}}"#),
+        Case::new("GET", "/worklete_admin/teams/{team_id}/refinements/{refinement_id}").what("one's team", REFINEMENT),
+        Case::one("PATCH", "/worklete_admin/teams/{team_id}/refinements/{refinement_id}").what("one's team, own note", OWN_REFINEMENT).body(r#"{"data":{"notes":"knees"}}"#),
+        Case::new("PATCH", "/worklete_admin/teams/{team_id}/refinements/{refinement_id}").what("one's team, note of another", REFINEMENT).body(r#"{"data":{"notes":"knees"}}"#),
     ]
 }
 
@@ -206,6 +240,11 @@ impl<'a> Maker<'a> {
             "INSERT INTO courses (id, organization_id, name, created_at, updated_at) \
              VALUES ('{course}', '{organization}', 'Lifting', now(), now())"
         ));
+        let (version, editor) = (self.id(), self.user(&format!("{name}-editor-{number}"), Some("admin")));
+        self.add(&format!(
+            "INSERT INTO course_versions (id, course_id, number, status, data, created_by, created_at, updated_at) \
+             VALUES ('{version}', '{course}', 1, 'draft', '{{}}', '{editor}', now(), now())"
+        ));
         let mut place = Place::default();
         let fresh = format!("{name}-name-{number}");
         for (key, value) in [
@@ -213,6 +252,7 @@ impl<'a> Maker<'a> {
             ("team", team),
             ("other team", other),
             ("course", course),
+            ("version", version),
             ("fresh", fresh),
         ] {
             place.values.insert(key.into(), value);
@@ -280,6 +320,27 @@ impl<'a> Maker<'a> {
         }
     }
 
+    /// Makes somebody a champion; gives the certification's id.
+    fn certification(&mut self, user: &str) -> String {
+        let id = self.id();
+        self.add(&format!(
+            "INSERT INTO champion_certifications (id, user_id, date, expires_on, created_by, created_at) \
+             VALUES ('{id}', '{user}', '2020-01-01', '2200-01-01', '{user}', now())"
+        ));
+        id
+    }
+
+    /// A note of practice on the team of the place; gives its id.
+    fn refinement(&mut self, place: &Place, author: &str) -> String {
+        let id = self.id();
+        let (organization, team) = (&place.values["organization"], &place.values["team"]);
+        self.add(&format!(
+            "INSERT INTO refinements (id, organization_id, team_id, data, occurred_on, created_by, created_at, updated_at) \
+             VALUES ('{id}', '{organization}', '{team}', '{{}}', now(), '{author}', now(), now())"
+        ));
+        id
+    }
+
     fn session(&mut self, user: &str, username: &str) -> Person {
         let id = self.id();
         let (token, client) = (format!("token-{}-{}", self.number, self.next), format!("client-{id}"));
@@ -305,11 +366,17 @@ impl<'a> Maker<'a> {
             self.pending(place);
             let double = place.values["double.user"].clone();
             self.membership(&beyond, &double, Membership::Plain);
+            let certification = self.certification(&double);
+            place.values.insert("certification".into(), certification);
+            let refinement = self.refinement(place, &double);
+            place.values.insert("refinement".into(), refinement);
         }
+        own.values.insert("foreign.invitation".into(), foreign.values["pending.invitation"].clone());
         let (mut people, mut selves) = (BTreeMap::new(), BTreeMap::new());
         for (role, membership) in [
             ("outsider", Membership::OrgAdmin),
             ("member", Membership::OnTeam),
+            ("champion", Membership::OnTeam),
             ("team admin", Membership::TeamAdmin),
             ("org admin", Membership::OrgAdmin),
         ] {
@@ -319,8 +386,14 @@ impl<'a> Maker<'a> {
             let (user, username) = (take("self.user"), take("self.username"));
             let own_things = [("self.membership", take("self.membership")), ("self.user", user.clone())];
             people.insert(role, self.session(&user, &username));
-            let values = own_things.map(|(key, value)| (key.to_owned(), value));
-            selves.insert(role, Place { values: values.into() });
+            let mut values: BTreeMap<_, _> = own_things.map(|(key, value)| (key.to_owned(), value)).into();
+            if role == "champion" {
+                self.certification(&user);
+            }
+            if role != "outsider" {
+                values.insert("self.refinement".to_owned(), self.refinement(&own, &user));
+            }
+            selves.insert(role, Place { values });
         }
         // The last admin of an organization cannot leave; that is another test's business.
         self.member(&mut elsewhere, "boss", Membership::OrgAdmin);
@@ -328,7 +401,9 @@ impl<'a> Maker<'a> {
             let username = format!("{staff_role}-{}", self.number);
             let user = self.user(&username, Some(staff_role));
             people.insert(role, self.session(&user, &username));
-            selves.insert(role, Place { values: [("self.user".to_owned(), user)].into() });
+            let refinement = self.refinement(&own, &user);
+            let values = [("self.user".to_owned(), user), ("self.refinement".to_owned(), refinement)];
+            selves.insert(role, Place { values: values.into() });
         }
         self.app.database.execute(&std::mem::take(&mut self.sql));
         World { own, foreign, people, selves }
@@ -373,6 +448,9 @@ fn fingerprint(app: &TestApp) -> Vec<String> {
         "team_memberships",
         "team_admins",
         "courses",
+        "course_versions",
+        "champion_certifications",
+        "refinements",
         "audit_log",
     ];
     let sums = tables
@@ -393,7 +471,7 @@ async fn row(
         let place = if is_own { &world.own } else { &world.foreign };
         // Whoever has no such thing of their own asks for one that does not exist.
         let nothing = Place {
-            values: ["self.user", "self.membership"]
+            values: ["self.user", "self.membership", "self.refinement"]
                 .map(|key| (key.to_owned(), "00000000-0000-4000-8000-000000000001".to_owned()))
                 .into(),
         };
@@ -422,9 +500,10 @@ async fn row(
     }
     // A wall between organizations: nobody but staff gets anything else than a session's or staff's own refusal.
     if !is_own && case.targets == Targets::OwnAndForeign {
-        let wall = if case.path.starts_with("/worklete_admin/") { "403 s" } else { "404" };
+        let is_staff_only = case.path.starts_with("/worklete_admin/") && !case.path.contains("/refinements");
+        let wall = if is_staff_only { "403 s" } else { "404" };
         assert_eq!(cells[0], "401", "{} {}", case.method, case.path);
-        assert_eq!(cells[1..5], [wall; 4], "{} {} on foreign data", case.method, case.path);
+        assert_eq!(cells[1..6], [wall; 5], "{} {} on foreign data", case.method, case.path);
     }
     cells
 }

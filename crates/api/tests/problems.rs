@@ -72,6 +72,9 @@ async fn wrong_methods_are_told_the_right_ones() {
             .replace("{team_id}", "00000000-0000-4000-8000-000000000001")
             .replace("{user_id}", "00000000-0000-4000-8000-000000000001")
             .replace("{membership_id}", "00000000-0000-4000-8000-000000000001")
+            .replace("{course_id}", "00000000-0000-4000-8000-000000000001")
+            .replace("{version_id}", "00000000-0000-4000-8000-000000000001")
+            .replace("{refinement_id}", "00000000-0000-4000-8000-000000000001")
             .replace("{admin_id}", "00000000-0000-4000-8000-000000000001");
         assert!(!concrete.contains('{'), "no sample for {path}");
         let known = ["GET", "POST", "PUT", "PATCH", "DELETE"];
@@ -304,7 +307,7 @@ async fn every_answer_has_the_headers_that_keep_browsers_safe() {
     for (path, status) in [
         ("/auth/validate_token", 200),
         ("/invitations/ZZZZZZ", 404),
-        ("/worklete_admin/courses", 405),
+        ("/invitations/ZZZZZZ/accept", 405),
         ("/nothing", 404),
         ("//nothing", 404),
         ("//healthz", 200),

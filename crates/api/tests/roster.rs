@@ -184,7 +184,7 @@ async fn what_is_no_json_object_is_refused() {
     let cast = app.cast().await;
     let made = add(&app, &cast, json!({})).await;
     let (admin, path) = (cast.person("org admin"), path_of(&cast, &id_of(&made)));
-    let large = format!("{{\"job_title\":\"{}\"}}", "x".repeat(1 << 20));
+    let large = format!("{{\"job_title\":\"{}\"}}", "x".repeat(2 << 20));
     for (kind, body, status, code) in [
         ("application/json", "[]", 400, "malformed_body"),
         ("application/json", "\"active\"", 400, "malformed_body"),

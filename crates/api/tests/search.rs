@@ -437,7 +437,8 @@ async fn a_lead_finds_all_of_the_organization_but_reads_about_the_own_people_onl
 
     let seen = find(&app, lead, &path, &query).await;
     let hidden = json!({
-        "email": null, "external_id": null, "hired_on": null, "invite_code": null, "invitation": null, "user": null
+        "email": null, "external_id": null, "hired_on": null, "reporting_starts_on": null,
+        "invite_code": null, "invitation": null, "user": null
     });
     let expected = json!([rows[0], common::with(&rows[1], &hidden), common::with(&rows[2], &hidden)]);
     assert_eq!((seen.status, &seen.json), (200, &expected));

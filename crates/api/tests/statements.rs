@@ -14,14 +14,21 @@ async fn reads(app: &TestApp) -> (Person, Vec<(String, String)>) {
     let course = app
         .call_as(&staff, Method::POST, "/worklete_admin/courses", Some(json!({ "name": "Lifting" })))
         .await;
+    let versions = format!("/worklete_admin/courses/{}/versions", id_of(&course.json));
+    let version = app.call_as(&staff, Method::POST, &versions, Some(json!({ "data": {} }))).await;
     let organization = app.organization(&staff, "Harbor").await;
     let team = app.team(&staff, &organization, "Night shift").await;
     let membership = id_of(&app.membership(&staff, &organization, json!({})).await);
     let learner = app.member(&staff, &organization, "learner", json!({})).await;
+    let refinements = format!("/worklete_admin/teams/{team}/refinements");
+    let refinement = app.call_as(&staff, Method::POST, &refinements, Some(json!({ "data": {} }))).await;
     let samples = [
+        ("{refinement_id}", id_of(&refinement.json)),
         ("{user_id}", id_of(&learner.data)),
         ("courses/{id}", format!("courses/{}", id_of(&course.json))),
-        ("{organization_id}", organization),
+        ("{course_id}", id_of(&course.json)),
+        ("{version_id}", id_of(&version.json)),
+        ("{organization_id}", organization.clone()),
         ("{team_id}", team),
         ("{membership_id}", membership),
     ];
@@ -35,7 +42,11 @@ async fn reads(app: &TestApp) -> (Person, Vec<(String, String)>) {
             let fill = |path: String, (part, value): &(&str, String)| path.replace(part, value);
             let concrete = samples.iter().fold(path.clone(), fill);
             assert!(!concrete.contains('{'), "add a sample for {path}");
-            let query = if path.contains("/search/") { "?q=demo" } else { "" };
+            let query = match path.as_str() {
+                path if path.contains("/search/") => "?q=demo".to_owned(),
+                "/api/v1/worklete_admin/courses" => format!("?organization_id={organization}"),
+                _ => String::new(),
+            };
             (path.clone(), format!("{concrete}{query}"))
         })
         .collect();

@@ -360,7 +360,7 @@ async fn each_role_may_list_the_people_and_teams_as_the_table_says() {
         (format!("{team}/pending_memberships"), [401, 404, 404, 403, 200, 200, 200, 200]),
         (teams_of("member"), [401, 404, 404, 200, 403, 200, 200, 200]),
         (teams_of("team admin"), [401, 404, 404, 403, 200, 200, 200, 200]),
-        (teams_of("gone"), [401, 404, 200, 403, 403, 200, 200, 200]),
+        (teams_of("gone"), [401, 404, 404, 403, 403, 200, 200, 200]),
         (teams_of("outsider"), [401, 200, 404, 404, 404, 404, 200, 200]),
     ] {
         expect_by_role(&app, &cast, Method::GET, &path, None, expected).await;

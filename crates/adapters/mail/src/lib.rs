@@ -115,7 +115,7 @@ fn invitation_message(
         link.to_string()
     });
     let place =
-        link.as_ref().map_or_else(|| " in the Worklete app".to_owned(), |link| format!(" here:\n\n{link}"));
+        link.as_ref().map_or_else(|| " in the Worklete app.".to_owned(), |link| format!(" here:\n\n{link}"));
     let text = format!(
         "Hello,\n\n{organization_name} invites you to Worklete: short lessons that prevent injuries at work. Your invite \
          code is {code}. Sign up with it{place}\n\nThe code works once, until {until}.\n"

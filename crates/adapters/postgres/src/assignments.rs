@@ -4,18 +4,21 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use diesel::result::QueryResult;
 use diesel::sql_types::{
     Array, BigInt, Bool, Bytea, Double, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
 };
-use domain_courses::ports::{AssignmentRepository, FoundLesson, Recorded, Standing};
+use domain_courses::ports::{
+    AssignmentQueries, AssignmentRepository, FoundLesson, History, Offer, Recorded, Standing,
+};
 use domain_courses::{
     Assignment, AssignmentSource, AssignmentState, Cadence, Calendar, CatalogCourse, CategoryName,
-    ClientTime, CourseError, CourseList, EventStamp, JobTitleKey, JoinedTeam, Learner, LearnerCourse,
-    PastAssignment, Percent, PoolOverride, ProgressData, ProgressEvent, ProgressHash, PublishedVersion,
-    Situation, TrainingCategory, VersionContent, VersionData,
+    ClientTime, CourseError, CourseList, EventStamp, EventTarget, EventType, JoinedTeam, Learner,
+    LearnerCourse, PastAssignment, Percent, PlayerSessionId, PoolOverride, ProgressData, ProgressEvent,
+    ProgressHash, PublishedVersion, Situation, StoredEvent, TrainingCategory, VersionContent, VersionData,
 };
 use domain_kernel::{
-    AssignmentId, CourseId, CourseVersionId, MembershipId, OrgId, Refusal, StorageError, TeamId,
+    AssignmentId, CourseId, CourseVersionId, MembershipId, OrgId, Page, PageRequest, StorageError, TeamId,
     TrainingCategoryId, UserId,
 };
 use serde::Deserialize;
@@ -23,9 +26,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::Pg;
-use crate::courses::{CourseColumns, CourseRow, course_columns};
+use crate::courses::{CourseColumns, CourseRow, course_columns, published_version};
 use crate::error::{PgError, unreadable};
-use crate::schema::{assignments, memberships};
+use crate::schema::assignments;
 use crate::sql::{row, statement};
 
 /// Assignments and progress in PostgreSQL.
@@ -170,10 +173,11 @@ macro_rules! open_lesson {
         concat!(
             "SELECT ",
             course_columns!(),
-            ", v.id AS version_id, v.number, v.data, ",
+            ", w.id AS version_id, w.number, w.data, ",
             assignment_columns!(),
-            " FROM assignments a JOIN courses c ON c.id = a.course_id JOIN course_versions v ON v.id = a.course_version_id \
-             WHERE a.membership_id = m.id AND a.state IN ('assigned', 'in_progress') ORDER BY a.assigned_at, a.id LIMIT 1"
+            " FROM assignments a JOIN courses c ON c.id = a.course_id JOIN course_versions w ON w.id = a.course_version_id",
+            published_version!(),
+            " WHERE a.membership_id = m.id AND a.state IN ('assigned', 'in_progress') ORDER BY a.assigned_at, a.id LIMIT 1"
         )
     };
 }
@@ -198,11 +202,12 @@ macro_rules! situation {
             'courses', (SELECT coalesce(json_agg(json_build_object('id', c.id, 'basics', c.basics, 'position', c.position, \
                 'archived', c.archived_at IS NOT NULL, 'version_id', v.id, 'published_at', v.published_at)), '[]') \
                 FROM courses c LEFT JOIN course_versions v ON v.course_id = c.id AND v.status = 'published' \
-                WHERE (c.organization_id IS NULL OR c.organization_id = o.id) AND (c.basics \
-                    OR c.id IN (SELECT cc.course_id FROM category_courses cc WHERE cc.category_id = category.id) \
-                    OR c.id IN (SELECT unnest(p.course_ids) FROM course_pool_overrides p \
+                WHERE (c.organization_id IS NULL OR c.organization_id = o.id) AND c.id IN ( \
+                    SELECT b.id FROM courses b WHERE b.basics \
+                    UNION ALL SELECT cc.course_id FROM category_courses cc WHERE cc.category_id = category.id \
+                    UNION ALL SELECT unnest(p.course_ids) FROM course_pool_overrides p \
                         JOIN team_memberships x ON x.team_id = p.team_id \
-                        WHERE x.membership_id = m.id AND p.training_category_id = category.id)))) \
+                        WHERE x.membership_id = m.id AND p.training_category_id = category.id))) \
          FROM (SELECT coalesce( \
             (SELECT j.category_id FROM category_job_titles j \
                 WHERE j.organization_id = o.id AND j.job_title_key = m.job_title_key), \
@@ -210,20 +215,22 @@ macro_rules! situation {
     };
 }
 
-/// With an open assignment nothing else decides, so nothing else is read.
-const STANDING: &str = concat!(
-    "SELECT m.organization_id, m.user_id, o.cadence, o.time_zone, o.recycle_after_days, \
-     CASE WHEN lesson.id IS NULL THEN ",
+/// With an open assignment nothing else decides, and who is not active gets nothing: then no more is read.
+const STANDINGS: &str = concat!(
+    "SELECT m.id, m.organization_id, m.user_id, m.status = 'active', o.cadence, o.time_zone, o.recycle_after_days, \
+     CASE WHEN lesson.membership_id IS NULL AND m.status = 'active' THEN ",
     situation!(),
     "::text END, lesson.* FROM memberships m JOIN organizations o ON o.id = m.organization_id LEFT JOIN LATERAL (",
     open_lesson!(),
-    ") lesson ON true WHERE m.id = {} AND m.status = 'active'"
+    ") lesson ON true WHERE m.id = ANY({}) AND m.user_id IS NOT NULL"
 );
 
 row! {
     struct StandingRow, StandingColumns {
+        id: Uuid => SqlUuid,
         organization_id: Uuid => SqlUuid,
         user_id: Uuid => SqlUuid,
+        is_active: bool => Bool,
         cadence: String => Text,
         time_zone: String => Text,
         recycle_after_days: i32 => Integer,
@@ -339,7 +346,7 @@ impl SituationJson {
         });
         Ok(Situation {
             active: true,
-            job_title: None::<JobTitleKey>,
+            job_title: None,
             teams: self
                 .teams
                 .into_iter()
@@ -361,13 +368,13 @@ fn from_json<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, StorageError
 }
 
 impl StandingRow {
-    fn read(self, membership: MembershipId, now: DateTime<Utc>) -> Result<Standing, StorageError> {
+    fn read(self, now: DateTime<Utc>) -> Result<Standing, StorageError> {
         let organization = OrgId::new(self.organization_id);
         let open = self.open.map(LessonRow::read).transpose()?;
         let situation = match &self.situation {
             Some(json) => from_json::<SituationJson>(json)?.read(organization, now)?,
             None => Situation {
-                active: true,
+                active: self.is_active,
                 job_title: None,
                 teams: Vec::new(),
                 assignments: open
@@ -383,7 +390,8 @@ impl StandingRow {
                 now,
             },
         };
-        let learner = Learner { organization, membership, user: UserId::new(self.user_id) };
+        let learner =
+            Learner { organization, membership: MembershipId::new(self.id), user: UserId::new(self.user_id) };
         Ok(Standing { learner, situation, open })
     }
 }
@@ -402,12 +410,12 @@ const LESSON: &str = concat!(
     ")) FROM memberships m JOIN organizations o ON o.id = m.organization_id \
         WHERE m.id = ANY({}) AND m.status = 'active')::text END, ",
     course_columns!(),
-    ", v.id, v.number, v.data, ",
+    ", w.id, w.number, w.data, ",
     assignment_columns!(),
-    " FROM courses c LEFT JOIN LATERAL (SELECT * FROM assignments a WHERE a.user_id = {} AND a.course_id = c.id \
-        ORDER BY a.assigned_at DESC, a.id DESC LIMIT 1) a ON true \
-     LEFT JOIN course_versions v ON v.course_id = c.id \
-        AND CASE WHEN a.id IS NULL THEN v.status = 'published' ELSE v.id = a.course_version_id END \
+    " FROM courses c LEFT JOIN LATERAL (SELECT * FROM assignments a WHERE a.membership_id = ANY({}) AND a.course_id = c.id \
+        ORDER BY a.assigned_at DESC, a.id DESC LIMIT 1) a ON true",
+    published_version!(),
+    " LEFT JOIN course_versions w ON w.course_id = c.id AND w.id = CASE WHEN a.id IS NULL THEN v.id ELSE a.course_version_id END \
      WHERE c.id = {}"
 );
 
@@ -424,39 +432,158 @@ struct OwnedSituation {
     situation: SituationJson,
 }
 
-/// The assignments that events of these courses belong to, locked, each with the late window of its organization.
+const HISTORY: &str = "SELECT a.organization_id, a.membership_id, a.user_id, \
+     ARRAY(SELECT x.team_id FROM team_memberships x JOIN teams t ON t.id = x.team_id \
+        WHERE x.membership_id = a.membership_id AND t.deleted_at IS NULL), counted.total, page.event_type, \
+     page.player_session_id, page.client_ms, page.progress, page.effective_at, page.credited_at, page.received_at, page.stale \
+     FROM assignments a CROSS JOIN LATERAL (SELECT count(*) AS total FROM progress_events e WHERE e.assignment_id = a.id) counted \
+     LEFT JOIN LATERAL (SELECT * FROM progress_events e WHERE e.assignment_id = a.id \
+        ORDER BY e.effective_at DESC, e.number DESC LIMIT {} OFFSET {}) page ON true \
+     WHERE a.id = {} ORDER BY page.effective_at DESC, page.number DESC";
+
+row! {
+    struct HistoryRow, HistoryColumns {
+        organization_id: Uuid => SqlUuid,
+        membership_id: Uuid => SqlUuid,
+        user_id: Uuid => SqlUuid,
+        team_ids: Vec<Uuid> => Array<SqlUuid>,
+        total: i64 => BigInt,
+        event: Option<EventRow> => Nullable<EventColumns>,
+    }
+}
+
+row! {
+    struct EventRow, EventColumns {
+        event_type: String => Text,
+        player_session_id: Uuid => SqlUuid,
+        client_ms: i64 => BigInt,
+        progress: Value => Jsonb,
+        effective_at: DateTime<Utc> => Timestamptz,
+        credited_at: DateTime<Utc> => Timestamptz,
+        received_at: DateTime<Utc> => Timestamptz,
+        stale: bool => Bool,
+    }
+}
+
+impl EventRow {
+    fn read(self) -> Result<StoredEvent, StorageError> {
+        let event_type = EventType::parse(&self.event_type);
+        let event = ProgressEvent {
+            event_type: event_type.ok_or_else(|| unreadable("progress_events", "known type"))?,
+            player_session: PlayerSessionId::new(self.player_session_id),
+            client_time: ClientTime::from_stored(self.client_ms),
+            progress: ProgressData::from_stored(object(self.progress, "progress is an object")?),
+        };
+        Ok(StoredEvent {
+            event,
+            effective_at: self.effective_at,
+            credited_at: self.credited_at,
+            received_at: self.received_at,
+            stale: self.stale,
+        })
+    }
+}
+
+/// The page that these rows are; none when there is no such assignment.
+fn history(rows: Vec<HistoryRow>) -> Result<Option<History>, StorageError> {
+    let Some(first) = rows.first() else { return Ok(None) };
+    let learner = Learner {
+        organization: OrgId::new(first.organization_id),
+        membership: MembershipId::new(first.membership_id),
+        user: UserId::new(first.user_id),
+    };
+    let teams = first.team_ids.iter().copied().map(TeamId::new).collect();
+    let total = first.total;
+    let items = rows.into_iter().filter_map(|row| row.event).map(EventRow::read);
+    let items = items.collect::<Result<_, _>>()?;
+    Ok(Some(History { learner, teams, events: Page { items, total } }))
+}
+
+/// The person's assignments of these courses, locked, each with the late window of its organization. Of those that are not the
+/// newest of their course also which of these runs of players reported to them.
 const TOUCHED: &str = concat!(
-    "SELECT o.late_window_days, ",
+    "SELECT o.late_window_days, CASE WHEN EXISTS (SELECT FROM assignments n WHERE n.user_id = a.user_id \
+        AND n.course_id = a.course_id AND (n.assigned_at, n.id) > (a.assigned_at, a.id)) \
+        THEN ARRAY(SELECT DISTINCT e.player_session_id FROM progress_events e \
+            WHERE e.assignment_id = a.id AND e.player_session_id = ANY({})) \
+        ELSE ARRAY[]::uuid[] END, ",
     assignment_columns!(),
-    " FROM assignments a JOIN organizations o ON o.id = a.organization_id WHERE a.id IN (SELECT DISTINCT ON (course_id) id \
-        FROM assignments WHERE user_id = {} AND course_id = ANY({}) \
-        ORDER BY course_id, state IN ('assigned', 'in_progress') DESC, assigned_at DESC, id DESC) \
-     ORDER BY a.id FOR UPDATE OF a"
+    " FROM assignments a JOIN organizations o ON o.id = a.organization_id WHERE a.user_id = {} AND a.course_id = ANY({}) \
+     ORDER BY a.id FOR NO KEY UPDATE OF a"
 );
 
 row! {
     struct TouchedRow, TouchedColumns {
         late_window_days: i32 => Integer,
+        sessions: Vec<Uuid> => Array<SqlUuid>,
         assignment: AssignmentRow => AssignmentColumns,
     }
 }
 
-const ADD_EVENTS: &str = "INSERT INTO progress_events (dedupe_key, client_at, organization_id, assignment_id, event_type, \
-     player_session_id, client_ms, effective_at, credited_at, received_at, percent, progress, stale) \
-     SELECT * FROM unnest({}::bytea[], {}::timestamptz[], {}::uuid[], {}::uuid[], {}::text[], {}::uuid[], {}::bigint[], \
-        {}::timestamptz[], {}::timestamptz[], {}::timestamptz[], {}::double precision[], {}::jsonb[], {}::boolean[]) \
-     ON CONFLICT DO NOTHING RETURNING dedupe_key";
+/// Assignments that events are about to change, while they are locked.
+struct Touched {
+    targets: Vec<EventTarget>,
+    late_window_days: BTreeMap<AssignmentId, i32>,
+}
 
-row! {
-    struct KeyRow, KeyColumns {
-        dedupe_key: Vec<u8> => Bytea,
+impl Touched {
+    fn lock(
+        connection: &mut PgConnection,
+        user: UserId,
+        events: &[(CourseId, ProgressEvent)],
+    ) -> Outcome<Self> {
+        let courses: BTreeSet<Uuid> = events.iter().map(|(course, _)| course.uuid()).collect();
+        let sessions: BTreeSet<Uuid> = events.iter().map(|(_, event)| event.player_session.uuid()).collect();
+        let rows: Vec<TouchedRow> = statement(TOUCHED)
+            .bind::<Array<SqlUuid>, _>(sessions.into_iter().collect::<Vec<_>>())
+            .bind::<SqlUuid, _>(user.uuid())
+            .bind::<Array<SqlUuid>, _>(courses.into_iter().collect::<Vec<_>>())
+            .rows::<TouchedColumns>()
+            .load(connection)?;
+        let mut touched = Self { targets: Vec::new(), late_window_days: BTreeMap::new() };
+        for row in rows {
+            let assignment = row.assignment.read().map_err(|error| PgError::Refused(error.into()))?;
+            touched.late_window_days.insert(assignment.id, row.late_window_days);
+            let sessions = row.sessions.into_iter().map(PlayerSessionId::new).collect();
+            touched.targets.push(EventTarget { assignment, sessions });
+        }
+        Ok(touched)
+    }
+
+    /// Which assignment the event is of.
+    fn choose(&self, course: CourseId, event: &ProgressEvent) -> Option<AssignmentId> {
+        EventTarget::choose(self.targets.iter().filter(|target| target.assignment.course == course), event)
+    }
+
+    fn assignment(&mut self, id: AssignmentId) -> Option<&mut Assignment> {
+        self.targets.iter_mut().map(|target| &mut target.assignment).find(|assignment| assignment.id == id)
     }
 }
+
+const KNOWN: &str = "SELECT dedupe_key FROM progress_events \
+     WHERE (dedupe_key, client_at) IN (SELECT * FROM unnest({}::bytea[], {}::timestamptz[]))";
+
+/// Adds events, and saves what the assignments are with all of them; nothing is saved unless all are new. Gives how many are.
+const WRITE: &str = "WITH new AS (INSERT INTO progress_events (dedupe_key, client_at, organization_id, assignment_id, \
+        event_type, player_session_id, client_ms, effective_at, credited_at, received_at, percent, progress, stale) \
+        SELECT * FROM unnest({}::bytea[], {}::timestamptz[], {}::uuid[], {}::uuid[], {}::text[], {}::uuid[], {}::bigint[], \
+            {}::timestamptz[], {}::timestamptz[], {}::timestamptz[], {}::double precision[], {}::jsonb[], {}::boolean[]) \
+        ON CONFLICT DO NOTHING RETURNING 1), \
+     saved AS (UPDATE assignments a SET state = n.state, percent = n.percent, progress = n.progress, \
+        progress_effective_at = n.stamp_at, progress_client_ms = n.stamp_ms, progress_hash = n.stamp_hash, \
+        started_at = n.started_at, completed_at = n.completed_at, last_event_at = n.last_event_at, updated_at = {} \
+        FROM unnest({}::uuid[], {}::text[], {}::double precision[], {}::jsonb[], {}::timestamptz[], {}::bigint[], \
+            {}::bytea[], {}::timestamptz[], {}::timestamptz[], {}::timestamptz[]) \
+            n (id, state, percent, progress, stamp_at, stamp_ms, stamp_hash, started_at, completed_at, last_event_at) \
+        WHERE a.id = n.id AND (SELECT count(*) FROM new) = {}) \
+     SELECT count(*) FROM new";
+
+type Key = Vec<u8>;
 
 /// The columns of new events, one list each: so many rows, one statement.
 #[derive(Default)]
 struct NewEvents {
-    keys: Vec<Vec<u8>>,
+    keys: Vec<Key>,
     client_at: Vec<DateTime<Utc>>,
     organizations: Vec<Uuid>,
     assignments: Vec<Uuid>,
@@ -472,16 +599,18 @@ struct NewEvents {
 }
 
 impl NewEvents {
+    /// Adds the event to the assignment and to the list. Tells whether it is stale.
     fn push(
         &mut self,
+        key: Key,
         event: &ProgressEvent,
         assignment: &mut Assignment,
         late_window_days: i32,
         at: DateTime<Utc>,
-    ) {
+    ) -> bool {
         let credited_at = assignment.credited_at(event, at, late_window_days);
         let absorbed = assignment.absorb(event, at);
-        self.keys.push(event.dedupe_key(assignment.id).as_bytes().to_vec());
+        self.keys.push(key);
         self.client_at.push(event.client_time.instant());
         self.organizations.push(assignment.organization.uuid());
         self.assignments.push(assignment.id.uuid());
@@ -494,11 +623,19 @@ impl NewEvents {
         self.percents.push(event.percent().map(Percent::value));
         self.progress.push(event.progress.clone().into_value());
         self.stale.push(absorbed.stale);
+        absorbed.stale
     }
 
-    /// Adds those that are not known yet; gives their keys.
-    fn insert(self, connection: &mut PgConnection) -> diesel::QueryResult<BTreeSet<Vec<u8>>> {
-        let rows: Vec<KeyRow> = statement(ADD_EVENTS)
+    /// Writes them with the assignments that they changed. False, with no assignment saved, if some were known.
+    fn write(
+        self,
+        connection: &mut PgConnection,
+        changed: &[&Assignment],
+        at: DateTime<Utc>,
+    ) -> QueryResult<bool> {
+        let count = i64::try_from(self.keys.len()).unwrap_or(i64::MAX);
+        let stamp = |assignment: &Assignment| assignment.progress_stamp;
+        let added: i64 = statement(WRITE)
             .bind::<Array<Bytea>, _>(self.keys)
             .bind::<Array<Timestamptz>, _>(self.client_at)
             .bind::<Array<SqlUuid>, _>(self.organizations)
@@ -512,47 +649,42 @@ impl NewEvents {
             .bind::<Array<Nullable<Double>>, _>(self.percents)
             .bind::<Array<Jsonb>, _>(self.progress)
             .bind::<Array<Bool>, _>(self.stale)
-            .rows::<KeyColumns>()
-            .load(connection)?;
-        Ok(rows.into_iter().map(|row| row.dedupe_key).collect())
+            .bind::<Timestamptz, _>(at)
+            .bind::<Array<SqlUuid>, _>(each(changed, |a| a.id.uuid()))
+            .bind::<Array<Text>, _>(each(changed, |a| a.state.as_str()))
+            .bind::<Array<Double>, _>(each(changed, |a| a.percent.value()))
+            .bind::<Array<Jsonb>, _>(each(changed, |a| a.progress.clone().into_value()))
+            .bind::<Array<Nullable<Timestamptz>>, _>(each(changed, |a| {
+                stamp(a).map(|stamp| stamp.effective_at)
+            }))
+            .bind::<Array<Nullable<BigInt>>, _>(each(changed, |a| {
+                stamp(a).map(|stamp| stamp.client_time.ms())
+            }))
+            .bind::<Array<Nullable<Bytea>>, _>(each(changed, |a| {
+                stamp(a).map(|stamp| stamp.hash.as_bytes().to_vec())
+            }))
+            .bind::<Array<Nullable<Timestamptz>>, _>(each(changed, |a| a.started_at))
+            .bind::<Array<Nullable<Timestamptz>>, _>(each(changed, |a| a.completed_at))
+            .bind::<Array<Nullable<Timestamptz>>, _>(each(changed, |a| a.last_event_at))
+            .bind::<BigInt, _>(count)
+            .rows::<BigInt>()
+            .get_result(connection)?;
+        Ok(added == count)
     }
 }
 
-/// What events change of assignments; the rest of them stays.
-fn save(
-    connection: &mut PgConnection,
-    changed: &[&Assignment],
-    at: DateTime<Utc>,
-) -> diesel::QueryResult<()> {
-    let stamp = |assignment: &Assignment| assignment.progress_stamp;
-    statement(
-        "UPDATE assignments a SET state = n.state, percent = n.percent, progress = n.progress, \
-            progress_effective_at = n.stamp_at, progress_client_ms = n.stamp_ms, progress_hash = n.stamp_hash, \
-            started_at = n.started_at, completed_at = n.completed_at, last_event_at = n.last_event_at, updated_at = {} \
-         FROM unnest({}::uuid[], {}::text[], {}::double precision[], {}::jsonb[], {}::timestamptz[], {}::bigint[], \
-            {}::bytea[], {}::timestamptz[], {}::timestamptz[], {}::timestamptz[]) \
-            n (id, state, percent, progress, stamp_at, stamp_ms, stamp_hash, started_at, completed_at, last_event_at) \
-         WHERE a.id = n.id",
-    )
-    .bind::<Timestamptz, _>(at)
-    .bind::<Array<SqlUuid>, _>(changed.iter().map(|a| a.id.uuid()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(changed.iter().map(|a| a.state.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Double>, _>(changed.iter().map(|a| a.percent.value()).collect::<Vec<_>>())
-    .bind::<Array<Jsonb>, _>(changed.iter().map(|a| a.progress.clone().into_value()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Timestamptz>>, _>(
-        changed.iter().map(|a| stamp(a).map(|stamp| stamp.effective_at)).collect::<Vec<_>>(),
-    )
-    .bind::<Array<Nullable<BigInt>>, _>(
-        changed.iter().map(|a| stamp(a).map(|stamp| stamp.client_time.ms())).collect::<Vec<_>>(),
-    )
-    .bind::<Array<Nullable<Bytea>>, _>(
-        changed.iter().map(|a| stamp(a).map(|stamp| stamp.hash.as_bytes().to_vec())).collect::<Vec<_>>(),
-    )
-    .bind::<Array<Nullable<Timestamptz>>, _>(changed.iter().map(|a| a.started_at).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Timestamptz>>, _>(changed.iter().map(|a| a.completed_at).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Timestamptz>>, _>(changed.iter().map(|a| a.last_event_at).collect::<Vec<_>>())
-    .execute(connection)
-    .map(drop)
+fn each<T>(assignments: &[&Assignment], column: impl Fn(&Assignment) -> T) -> Vec<T> {
+    assignments.iter().map(|assignment| column(assignment)).collect()
+}
+
+/// Which of these events are known. Asked while their assignments are locked, it stays true.
+fn known(connection: &mut PgConnection, events: &[(Key, DateTime<Utc>)]) -> QueryResult<BTreeSet<Key>> {
+    let keys: Vec<Key> = statement(KNOWN)
+        .bind::<Array<Bytea>, _>(events.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>())
+        .bind::<Array<Timestamptz>, _>(events.iter().map(|(_, at)| *at).collect::<Vec<_>>())
+        .rows::<Bytea>()
+        .load(connection)?;
+    Ok(keys.into_iter().collect())
 }
 
 fn record(
@@ -561,51 +693,59 @@ fn record(
     events: &[(CourseId, ProgressEvent)],
     received_at: DateTime<Utc>,
 ) -> Outcome<Vec<Option<Recorded>>> {
-    let wanted: BTreeSet<Uuid> = events.iter().map(|(course, _)| course.uuid()).collect();
-    let rows: Vec<TouchedRow> = statement(TOUCHED)
-        .bind::<SqlUuid, _>(user.uuid())
-        .bind::<Array<SqlUuid>, _>(wanted.into_iter().collect::<Vec<_>>())
-        .rows::<TouchedColumns>()
-        .load(connection)?;
-    let mut touched = BTreeMap::new();
-    for row in rows {
-        let late_window_days = row.late_window_days;
-        let assignment = row.assignment.read().map_err(|error| PgError::Refused(error.into()))?;
-        touched.insert(assignment.course, (assignment, late_window_days));
+    let mut touched = Touched::lock(connection, user, events)?;
+    // Chosen before anything changes: so the order of a batch does not matter.
+    let keyed: Vec<_> = events
+        .iter()
+        .map(|(course, event)| {
+            let assignment = touched.choose(*course, event)?;
+            Some((assignment, event.dedupe_key(assignment).as_bytes().to_vec()))
+        })
+        .collect();
+    let with_time = |(keyed, (_, event)): (&Option<_>, &(CourseId, ProgressEvent))| {
+        let (_, key): &(AssignmentId, Key) = keyed.as_ref()?;
+        Some((key.clone(), event.client_time.instant()))
+    };
+    let all: Vec<_> = keyed.iter().zip(events).filter_map(with_time).collect();
+    // A single event, the usual case, is found out to be known when it is added: that saves a round trip.
+    let mut seen = if all.len() > 1 { known(connection, &all)? } else { BTreeSet::new() };
+    let untouched: Vec<EventTarget> = if all.len() > 1 { Vec::new() } else { touched.targets.clone() };
+
+    let (mut new, mut changed, mut outcomes) = (NewEvents::default(), BTreeSet::new(), Vec::new());
+    for (keyed, (_, event)) in keyed.iter().zip(events) {
+        let Some((id, key)) = keyed else {
+            outcomes.push(None);
+            continue;
+        };
+        let late_window_days = touched.late_window_days.get(id).copied().unwrap_or_default();
+        let Some(assignment) = touched.assignment(*id) else { continue };
+        let is_new = seen.insert(key.clone());
+        let stale = if is_new {
+            changed.insert(*id);
+            new.push(key.clone(), event, assignment, late_window_days, received_at)
+        } else {
+            assignment.clone().absorb(event, received_at).stale
+        };
+        outcomes.push(Some((*id, !is_new, stale)));
     }
-    let mut new = NewEvents::default();
-    let mut ahead = touched.clone();
-    for (course, event) in events {
-        if let Some((assignment, late_window_days)) = ahead.get_mut(course) {
-            new.push(event, assignment, *late_window_days, received_at);
+    if !changed.is_empty() {
+        let assignments = touched.targets.iter().map(|target| &target.assignment);
+        let changed: Vec<_> = assignments.filter(|assignment| changed.contains(&assignment.id)).collect();
+        let all_new = new.write(connection, &changed, received_at)?;
+        if !all_new && all.len() > 1 {
+            let cause = "an event was added while its assignment was locked";
+            return Err(PgError::Unavailable(cause.into()));
+        }
+        if !all_new {
+            // A repetition: as if it had not come.
+            touched.targets = untouched;
+            outcomes.iter_mut().flatten().for_each(|(_, duplicate, _)| *duplicate = true);
         }
     }
-    let mut fresh = new.insert(connection)?;
-    let mut outcomes = Vec::new();
-    let mut changed = BTreeSet::new();
-    // A repetition would be taken for later than the first time when the phone's clock is ahead: it changes nothing.
-    for (course, event) in events {
-        let outcome = touched.get_mut(course).map(|(assignment, _)| {
-            let is_new = fresh.remove(event.dedupe_key(assignment.id).as_bytes().as_slice());
-            let stale = if is_new {
-                changed.insert(*course);
-                assignment.absorb(event, received_at).stale
-            } else {
-                assignment.clone().absorb(event, received_at).stale
-            };
-            (!is_new, stale)
-        });
-        outcomes.push(outcome);
-    }
-    let saved: Vec<&Assignment> =
-        changed.iter().filter_map(|course| touched.get(course)).map(|(assignment, _)| assignment).collect();
-    if !saved.is_empty() {
-        save(connection, &saved, received_at)?;
-    }
-    let recorded = events.iter().zip(outcomes).map(|((course, _), outcome)| {
-        let (duplicate, stale) = outcome?;
-        let (assignment, _) = touched.get(course)?;
-        Some(Recorded { duplicate, stale, assignment: assignment.clone() })
+    let recorded = outcomes.into_iter().map(|outcome| {
+        let (id, duplicate, stale) = outcome?;
+        let assignment = touched.assignment(id)?.clone();
+        Some(Recorded { duplicate, stale, assignment })
     });
     Ok(recorded.collect())
 }
@@ -615,7 +755,7 @@ pub(crate) fn withdraw_open(
     connection: &mut PgConnection,
     memberships: &[Uuid],
     at: DateTime<Utc>,
-) -> diesel::QueryResult<()> {
+) -> QueryResult<()> {
     let open = assignments::membership_id
         .eq_any(memberships)
         .and(assignments::state.eq_any(["assigned", "in_progress"]));
@@ -629,66 +769,80 @@ pub(crate) fn withdraw_open(
         .map(drop)
 }
 
-fn give(connection: &mut PgConnection, assignment: &Assignment) -> Outcome<LearnerCourse> {
-    // Kept from leaving until the assignment is there, so that nobody who has left has one.
-    let active: Option<Uuid> = memberships::table
-        .find(assignment.membership.uuid())
-        .filter(memberships::status.eq("active"))
-        .select(memberships::id)
-        .for_share()
-        .first(connection)
-        .optional()?;
-    if active.is_none() {
-        return Err(PgError::Refused(Refusal::Forbidden.into()));
-    }
-    diesel::insert_into(assignments::table)
-        .values((
-            assignments::id.eq(assignment.id.uuid()),
-            assignments::organization_id.eq(assignment.organization.uuid()),
-            assignments::membership_id.eq(assignment.membership.uuid()),
-            assignments::user_id.eq(assignment.user.uuid()),
-            assignments::course_id.eq(assignment.course.uuid()),
-            assignments::course_version_id.eq(assignment.version.uuid()),
-            assignments::state.eq(assignment.state.as_str()),
-            assignments::source.eq(assignment.source.as_str()),
-            assignments::percent.eq(assignment.percent.value()),
-            assignments::progress.eq(assignment.progress.clone().into_value()),
-            assignments::assigned_at.eq(assignment.assigned_at),
-            assignments::due_at.eq(assignment.due_at),
-            assignments::updated_at.eq(assignment.assigned_at),
-        ))
-        .on_conflict_do_nothing()
-        .execute(connection)?;
-    let open =
-        statement(OPEN_LESSON).bind::<SqlUuid, _>(assignment.membership.uuid()).rows::<LessonColumns>();
-    let row: LessonRow = open.get_result(connection)?;
-    row.read().map_err(|error| PgError::Refused(error.into()))
+/// Of the offers those that still stand: the member has not left, and the course is not archived. Until the transaction ends
+/// no member leaves, nobody else gives them a course, and no course is archived or gets another published version.
+const LOCK_OFFERS: &str = "SELECT n.id FROM unnest({}::uuid[], {}::uuid[], {}::uuid[]) n (id, membership_id, course_id) \
+     JOIN memberships m ON m.id = n.membership_id AND m.status = 'active' \
+     JOIN courses c ON c.id = n.course_id AND c.archived_at IS NULL \
+     ORDER BY m.id FOR NO KEY UPDATE OF m FOR SHARE OF c";
+
+/// In the version that is published now. Not if the member got another assignment since the offer was made.
+const ADD_OFFERS: &str = "INSERT INTO assignments (id, organization_id, membership_id, user_id, course_id, course_version_id, \
+        state, source, assigned_at, due_at, updated_at) \
+     SELECT n.id, m.organization_id, m.id, n.user_id, n.course_id, v.id, 'assigned', n.source, n.assigned_at, n.due_at, \
+        n.assigned_at \
+     FROM unnest({}::uuid[], {}::uuid[], {}::uuid[], {}::uuid[], {}::text[], {}::timestamptz[], {}::timestamptz[], \
+        {}::bigint[]) n (id, membership_id, user_id, course_id, source, assigned_at, due_at, seen) \
+     JOIN memberships m ON m.id = n.membership_id AND m.user_id = n.user_id \
+     JOIN course_versions v ON v.course_id = n.course_id AND v.status = 'published' \
+     WHERE n.id = ANY({}) AND n.seen = (SELECT count(*) FROM assignments a WHERE a.membership_id = m.id) \
+     ON CONFLICT (membership_id) WHERE state IN ('assigned', 'in_progress') AND source <> 'manual' DO NOTHING";
+
+/// Gives what is offered, of however many members, in two statements. An offer that no longer stands is passed over.
+pub(crate) fn add_offers(connection: &mut PgConnection, offers: &[Offer]) -> QueryResult<()> {
+    let given: Vec<&Assignment> = offers.iter().map(|offer| &offer.assignment).collect();
+    let ids = each(&given, |a| a.id.uuid());
+    let memberships = each(&given, |a| a.membership.uuid());
+    let courses = each(&given, |a| a.course.uuid());
+    let standing: Vec<Uuid> = statement(LOCK_OFFERS)
+        .bind::<Array<SqlUuid>, _>(ids.clone())
+        .bind::<Array<SqlUuid>, _>(memberships.clone())
+        .bind::<Array<SqlUuid>, _>(courses.clone())
+        .rows::<SqlUuid>()
+        .load(connection)?;
+    // A statement of its own: only one that begins after the locks are held sees what was done before.
+    let seen = offers.iter().map(|offer| i64::try_from(offer.seen).unwrap_or(i64::MAX));
+    statement(ADD_OFFERS)
+        .bind::<Array<SqlUuid>, _>(ids)
+        .bind::<Array<SqlUuid>, _>(memberships)
+        .bind::<Array<SqlUuid>, _>(each(&given, |a| a.user.uuid()))
+        .bind::<Array<SqlUuid>, _>(courses)
+        .bind::<Array<Text>, _>(each(&given, |a| a.source.as_str()))
+        .bind::<Array<Timestamptz>, _>(each(&given, |a| a.assigned_at))
+        .bind::<Array<Nullable<Timestamptz>>, _>(each(&given, |a| a.due_at))
+        .bind::<Array<BigInt>, _>(seen.collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(standing)
+        .execute(connection)
+        .map(drop)
+}
+
+fn give(connection: &mut PgConnection, offer: Offer) -> Outcome<Option<LearnerCourse>> {
+    let membership = offer.assignment.membership.uuid();
+    add_offers(connection, &[offer])?;
+    let open = statement(OPEN_LESSON).bind::<SqlUuid, _>(membership).rows::<LessonColumns>();
+    let row: Option<LessonRow> = open.get_result(connection).optional()?;
+    row.map(LessonRow::read).transpose().map_err(|error| PgError::Refused(error.into()))
 }
 
 #[async_trait]
-impl AssignmentRepository for PgAssignments {
-    async fn find_standing(
+impl AssignmentQueries for PgAssignments {
+    async fn find_standings(
         &self,
-        membership: MembershipId,
+        memberships: Vec<MembershipId>,
         now: DateTime<Utc>,
-    ) -> Result<Option<Standing>, CourseError> {
-        let row = self.pg.read(move |connection| {
-            let standing =
-                statement(STANDING).bind::<SqlUuid, _>(membership.uuid()).rows::<StandingColumns>();
-            Ok(standing.get_result::<StandingRow>(connection).optional()?)
+    ) -> Result<Vec<Standing>, CourseError> {
+        let rows = self.pg.read(move |connection| {
+            let memberships: Vec<Uuid> = memberships.into_iter().map(MembershipId::uuid).collect();
+            let standings =
+                statement(STANDINGS).bind::<Array<SqlUuid>, _>(memberships).rows::<StandingColumns>();
+            Ok(standings.load::<StandingRow>(connection)?)
         });
-        let row = row.await.map_err(PgError::<CourseError>::into_storage)?;
-        Ok(row.map(|row| row.read(membership, now)).transpose()?)
-    }
-
-    async fn give(&self, assignment: Assignment) -> Result<LearnerCourse, CourseError> {
-        let given = self.pg.write(move |connection| give(connection, &assignment));
-        given.await.map_err(PgError::into_storage)
+        let rows = rows.await.map_err(PgError::<CourseError>::into_storage)?;
+        Ok(rows.into_iter().map(|row| row.read(now)).collect::<Result<_, _>>()?)
     }
 
     async fn find_lesson(
         &self,
-        user: UserId,
         memberships: Vec<MembershipId>,
         course: CourseId,
         now: DateTime<Utc>,
@@ -696,8 +850,8 @@ impl AssignmentRepository for PgAssignments {
         let row = self.pg.read(move |connection| {
             let memberships: Vec<Uuid> = memberships.into_iter().map(MembershipId::uuid).collect();
             let lesson = statement(LESSON)
+                .bind::<Array<SqlUuid>, _>(memberships.clone())
                 .bind::<Array<SqlUuid>, _>(memberships)
-                .bind::<SqlUuid, _>(user.uuid())
                 .bind::<SqlUuid, _>(course.uuid())
                 .rows::<FoundColumns>();
             Ok(lesson.get_result::<FoundRow>(connection).optional()?)
@@ -710,10 +864,32 @@ impl AssignmentRepository for PgAssignments {
         };
         let situations =
             owned.into_iter().map(|owned| owned.situation.read(OrgId::new(owned.organization_id), now));
-        Ok(Some(FoundLesson {
-            situations: situations.collect::<Result<_, _>>()?,
-            lesson: row.lesson.read()?,
-        }))
+        let situations = situations.collect::<Result<_, _>>()?;
+        Ok(Some(FoundLesson { lesson: row.lesson.read()?, situations }))
+    }
+
+    async fn list_events(
+        &self,
+        assignment: AssignmentId,
+        page: PageRequest,
+    ) -> Result<Option<History>, CourseError> {
+        let rows = self.pg.read(move |connection| {
+            let history = statement(HISTORY)
+                .bind::<BigInt, _>(page.limit)
+                .bind::<BigInt, _>(page.offset)
+                .bind::<SqlUuid, _>(assignment.uuid())
+                .rows::<HistoryColumns>();
+            Ok(history.load::<HistoryRow>(connection)?)
+        });
+        Ok(history(rows.await.map_err(PgError::<CourseError>::into_storage)?)?)
+    }
+}
+
+#[async_trait]
+impl AssignmentRepository for PgAssignments {
+    async fn give(&self, offer: Offer) -> Result<Option<LearnerCourse>, CourseError> {
+        let given = self.pg.write(move |connection| give(connection, offer));
+        given.await.map_err(PgError::into_storage)
     }
 
     async fn record(

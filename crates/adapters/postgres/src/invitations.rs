@@ -18,7 +18,7 @@ use crate::error::{PgError, unreadable};
 use crate::membership_view::wrong_status;
 use crate::memberships::{Outcome, PgMemberships, named};
 use crate::schema::{invitations, memberships};
-use crate::sql::{row, statement};
+use crate::sql::{PageColumns, PageRow, read_page, row, statement};
 
 pub(crate) fn insert_invitation(connection: &mut PgConnection, invitation: &Invitation) -> QueryResult<()> {
     diesel::insert_into(invitations::table)
@@ -36,21 +36,24 @@ pub(crate) fn insert_invitation(connection: &mut PgConnection, invitation: &Invi
         .map(drop)
 }
 
-/// Takes back the pending invitations of a membership.
+/// Takes back the pending invitations of a membership; one whose time is over has expired and stays so.
 pub(crate) fn revoke_pending(
     connection: &mut PgConnection,
     membership: MembershipId,
     at: DateTime<Utc>,
 ) -> QueryResult<()> {
-    let pending = invitations::membership_id.eq(membership.uuid()).and(invitations::status.eq("pending"));
-    diesel::update(invitations::table.filter(pending))
-        .set((
-            invitations::status.eq("revoked"),
-            invitations::revoked_at.eq(at),
-            invitations::updated_at.eq(at),
-        ))
-        .execute(connection)
-        .map(drop)
+    statement(
+        "UPDATE invitations SET status = CASE WHEN expires_at > {} THEN 'revoked' ELSE 'expired' END, \
+            revoked_at = CASE WHEN expires_at > {} THEN {}::timestamptz END, updated_at = {} \
+         WHERE membership_id = {} AND status = 'pending'",
+    )
+    .bind::<Timestamptz, _>(at)
+    .bind::<Timestamptz, _>(at)
+    .bind::<Timestamptz, _>(at)
+    .bind::<Timestamptz, _>(at)
+    .bind::<SqlUuid, _>(membership.uuid())
+    .execute(connection)
+    .map(drop)
 }
 
 /// Links the user to the membership that a pending code names, makes it active and marks the invitation accepted. Gives
@@ -190,13 +193,6 @@ impl DetailsRow {
     }
 }
 
-row! {
-    struct DetailsPageRow, DetailsPageColumns {
-        total: i64 => BigInt,
-        details: Option<DetailsRow> => Nullable<DetailsColumns>,
-    }
-}
-
 fn load_details(connection: &mut PgConnection, id: Uuid) -> Outcome<Option<InvitationDetails>> {
     let row: Option<DetailsRow> = statement(DETAILS)
         .bind::<SqlUuid, _>(id)
@@ -273,12 +269,10 @@ impl InvitationRepository for PgMemberships {
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(organization.uuid());
-            Ok(list.rows::<DetailsPageColumns>().load::<DetailsPageRow>(connection)?)
+            Ok(list.rows::<PageColumns<DetailsColumns>>().load(connection)?)
         });
-        let rows = rows.await.map_err(PgError::<MembershipError>::into_storage)?;
-        let Some(total) = rows.first().map(|row| row.total) else { return Ok(None) };
-        let items = rows.into_iter().filter_map(|row| row.details).map(DetailsRow::read);
-        Ok(Some(Page { items: items.collect::<Result<_, _>>()?, total }))
+        let rows: Vec<PageRow<DetailsRow>> = rows.await.map_err(PgError::<MembershipError>::into_storage)?;
+        read_page(rows).map(|page| page.try_map(DetailsRow::read)).transpose()
     }
 
     async fn update(

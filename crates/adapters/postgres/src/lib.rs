@@ -4,7 +4,9 @@
 
 mod assignments;
 mod audit;
+mod champions;
 mod connect;
+mod course_versions;
 mod courses;
 mod error;
 mod invitations;
@@ -14,6 +16,7 @@ mod memberships;
 mod migrations;
 mod orgs;
 mod pool;
+mod refinements;
 #[expect(unreachable_pub, reason = "the diesel command writes it")]
 mod schema;
 mod sql;

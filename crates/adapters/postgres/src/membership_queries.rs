@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Text, Uuid as SqlUuid};
 use domain_kernel::{OrgId, Page, PageRequest, TeamId};
 use domain_memberships::ports::{MemberSearch, MembershipQueries};
 use domain_memberships::{FoundMember, MembershipError, MembershipStatus, MembershipView};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::error::PgError;
 use crate::membership_view::{ViewColumns, ViewRow, view_columns, view_joins};
 use crate::memberships::PgMemberships;
-use crate::sql::{order_by, row, statement};
+use crate::sql::{PageColumns, PageRow, order_by, read_page, row, statement};
 
 /// One row for each member of the page, or one row of nulls; each with total and organization. No row: no such live team.
 const OF_TEAM: &str = concat!(
@@ -39,42 +39,35 @@ const HITS_IN_ORGANIZATION: &str = "hits AS MATERIALIZED (SELECT m.id, m.first_n
         FROM asked JOIN memberships m ON m.search @@ asked.words AND m.status <> 'deactivated')";
 
 /// The hits are put in order by their names alone, and only those of the page are looked at closer.
-fn search_sql(search: &MemberSearch) -> String {
+fn search_sql(search: &MemberSearch, is_limited: bool) -> String {
     let hits = if search.whole_organization { HITS_IN_ORGANIZATION } else { HITS_ON_TEAM };
     let (inner, outer) = (order_by(&search.sort, "hits"), order_by(&search.sort, "found"));
     let (columns, joins) = (view_columns!(), view_joins!());
+    let horizon = if is_limited { "AND t.organization_id = ANY({})" } else { "" };
     format!(
         "SELECT t.organization_id AS team_organization_id, found.* FROM teams t CROSS JOIN LATERAL ( \
          WITH asked AS MATERIALIZED (SELECT name_query(t.organization_id::text, {{}}) AS words), {hits} \
          SELECT counted.total, page.* FROM (SELECT count(*) AS total FROM hits) counted LEFT JOIN LATERAL ( \
             SELECT hit.on_team, {columns} FROM (SELECT * FROM hits {inner} LIMIT {{}} OFFSET {{}}) hit \
             JOIN memberships m ON m.id = hit.id {joins}) page ON true \
-         ) found WHERE t.id = {{}} AND t.deleted_at IS NULL {outer}"
+         ) found WHERE t.id = {{}} AND t.deleted_at IS NULL {horizon} {outer}"
     )
 }
 
 row! {
-    struct PageRow, PageColumns {
+    struct TeamPageRow, TeamPageColumns {
         team_organization_id: Uuid => SqlUuid,
-        total: i64 => BigInt,
-        on_team: Option<bool> => Nullable<Bool>,
-        view: Option<ViewRow> => Nullable<ViewColumns>,
+        page: PageRow<(bool, ViewRow)> => PageColumns<(Bool, ViewColumns)>,
     }
 }
 
 type TeamPage<T> = Option<(OrgId, Page<T>)>;
 
-fn read_page(rows: Vec<PageRow>) -> Result<TeamPage<FoundMember>, MembershipError> {
-    let Some((organization, total)) = rows.first().map(|row| (row.team_organization_id, row.total)) else {
-        return Ok(None);
-    };
-    let found = |row: PageRow| Some((row.on_team?, row.view?));
-    let items = rows.into_iter().filter_map(found).map(|(on_team, view)| {
-        let view = view.read()?;
-        Ok(FoundMember { view, on_team })
-    });
-    let items: Vec<FoundMember> = items.collect::<Result<_, MembershipError>>()?;
-    Ok(Some((OrgId::new(organization), Page { items, total })))
+fn read_team_page(rows: Vec<TeamPageRow>) -> Result<TeamPage<FoundMember>, MembershipError> {
+    let organization = rows.first().map(|row| OrgId::new(row.team_organization_id));
+    let read = |(on_team, view): (bool, ViewRow)| view.read().map(|view| FoundMember { view, on_team });
+    let page = read_page(rows.into_iter().map(|row| row.page)).map(|page| page.try_map(read)).transpose()?;
+    Ok(organization.zip(page))
 }
 
 #[async_trait]
@@ -92,25 +85,30 @@ impl MembershipQueries for PgMemberships {
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(team.uuid());
-            Ok(list.rows::<PageColumns>().load::<PageRow>(connection)?)
+            Ok(list.rows::<TeamPageColumns>().load::<TeamPageRow>(connection)?)
         });
-        let found = read_page(rows.await.map_err(PgError::<MembershipError>::into_storage)?)?;
+        let found = read_team_page(rows.await.map_err(PgError::<MembershipError>::into_storage)?)?;
         Ok(found.map(|(organization, page)| (organization, page.map(|found| found.view))))
     }
 
     async fn search_around_team(
         &self,
         search: MemberSearch,
+        horizon: Option<Vec<OrgId>>,
         page: PageRequest,
     ) -> Result<TeamPage<FoundMember>, MembershipError> {
         let rows = self.pg.read(move |connection| {
-            let hits = statement(search_sql(&search))
+            let mut hits = statement(search_sql(&search, horizon.is_some()))
                 .bind::<Text, _>(search.words.as_str().to_owned())
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(search.team.uuid());
-            Ok(hits.rows::<PageColumns>().load::<PageRow>(connection)?)
+            if let Some(organizations) = horizon {
+                let organizations: Vec<Uuid> = organizations.into_iter().map(OrgId::uuid).collect();
+                hits = hits.bind::<Array<SqlUuid>, _>(organizations);
+            }
+            Ok(hits.rows::<TeamPageColumns>().load::<TeamPageRow>(connection)?)
         });
-        read_page(rows.await.map_err(PgError::<MembershipError>::into_storage)?)
+        read_team_page(rows.await.map_err(PgError::<MembershipError>::into_storage)?)
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::error::{PgError, unreadable};
 use crate::schema::organizations;
-use crate::sql::{row, statement};
+use crate::sql::{PageColumns, PageRow, read_page, row, statement};
 use crate::{Pg, audit};
 
 /// An organization `o` with its counts.
@@ -72,25 +72,12 @@ impl OrganizationRow {
     }
 }
 
-row! {
-    struct PageRow, PageColumns {
-        total: i64 => BigInt,
-        organization: Option<OrganizationRow> => Nullable<OrganizationColumns>,
-    }
-}
-
 fn load(connection: &mut PgConnection, id: OrgId) -> Result<Organization, PgError<OrgError>> {
     let row: OrganizationRow = statement(ORGANIZATION)
         .bind::<SqlUuid, _>(id.uuid())
         .rows::<OrganizationColumns>()
         .get_result(connection)?;
     row.read().map_err(PgError::Refused)
-}
-
-#[derive(QueryableByName)]
-struct Nested {
-    #[diesel(sql_type = Bool)]
-    nested: bool,
 }
 
 /// Organizations in PostgreSQL.
@@ -111,14 +98,15 @@ impl OrganizationRepository for PgOrganizations {
     async fn insert(&self, organization: Organization, audit: AuditEntry) -> Result<(), OrgError> {
         self.pg
             .write(move |connection| {
-                let nested: Nested = statement(
+                let is_nested: bool = statement(
                     "SELECT EXISTS (SELECT FROM organizations WHERE starts_with(s3_integrations_folder || '/', {} || '/') \
-                     OR starts_with({} || '/', s3_integrations_folder || '/')) AS nested",
+                     OR starts_with({} || '/', s3_integrations_folder || '/'))",
                 )
                 .bind::<Text, _>(organization.s3_integrations_folder.as_str().to_owned())
                 .bind::<Text, _>(organization.s3_integrations_folder.as_str().to_owned())
+                .rows::<Bool>()
                 .get_result(connection)?;
-                if nested.nested {
+                if is_nested {
                     return Err(PgError::Refused(OrgError::folder_taken()));
                 }
                 diesel::insert_into(organizations::table)
@@ -177,11 +165,9 @@ impl OrganizationRepository for PgOrganizations {
                 .bind::<Array<SqlUuid>, _>(ids)
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset);
-            Ok(list.rows::<PageColumns>().load::<PageRow>(connection)?)
+            Ok(list.rows::<PageColumns<OrganizationColumns>>().load(connection)?)
         });
-        let rows = rows.await.map_err(PgError::<OrgError>::into_storage)?;
-        let total = rows.first().map_or(0, |row| row.total);
-        let items = rows.into_iter().filter_map(|row| row.organization).map(OrganizationRow::read);
-        Ok(Page { items: items.collect::<Result<_, _>>()?, total })
+        let rows: Vec<PageRow<OrganizationRow>> = rows.await.map_err(PgError::<OrgError>::into_storage)?;
+        read_page(rows).unwrap_or_default().try_map(OrganizationRow::read)
     }
 }

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
@@ -79,14 +79,50 @@ struct Tracked {
     generation: u64,
 }
 
+/// Whether connections may still be made. Two things and not one value under the lock: with many connections being made there
+/// is always a reader, and who wants to close would wait for ever.
+#[derive(Default)]
+struct Gate {
+    is_closed: AtomicBool,
+    /// Held for reading while a connection is made.
+    connecting: RwLock<()>,
+}
+
+impl Gate {
+    /// Nobody connects any more; waits until whoever is connecting is done, at most until the deadline.
+    fn close(&self, deadline: Instant) {
+        self.is_closed.store(true, Ordering::SeqCst);
+        while self.connecting.try_write().is_err() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// Closes the gate when the last handle of the database goes.
+struct GateKeeper {
+    gate: Arc<Gate>,
+    patience: Duration,
+}
+
+impl GateKeeper {
+    fn close(&self) {
+        self.gate.close(Instant::now() + self.patience);
+    }
+}
+
+impl Drop for GateKeeper {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 /// Opens connections. Our own and not diesel's, because that one tests a connection by a statement of its own before each
 /// use, which doubles the round trips of every read.
 struct Connector {
     settings: PgSettings,
     load: Arc<PoolLoad>,
     generation: Arc<AtomicU64>,
-    /// Held for reading while a connection is made.
-    is_closed: Arc<RwLock<bool>>,
+    gate: Arc<Gate>,
 }
 
 impl r2d2::ManageConnection for Connector {
@@ -95,8 +131,8 @@ impl r2d2::ManageConnection for Connector {
 
     fn connect(&self) -> Result<Tracked, Self::Error> {
         let unreachable = |reason: String| diesel::result::Error::QueryBuilderError(reason.into());
-        let is_closed = self.is_closed.read();
-        if is_closed.as_deref().is_ok_and(|is_closed| *is_closed) {
+        let _connecting = self.gate.connecting.read();
+        if self.gate.is_closed.load(Ordering::SeqCst) {
             return Err(unreachable("closed".into()));
         }
         let generation = self.generation.load(Ordering::Acquire);
@@ -142,7 +178,7 @@ pub struct Pg {
     permits: Arc<Semaphore>,
     load: Arc<PoolLoad>,
     generation: Arc<AtomicU64>,
-    is_closed: Arc<RwLock<bool>>,
+    gate: Arc<GateKeeper>,
     acquire_timeout: Duration,
     answer_timeout: Duration,
 }
@@ -169,7 +205,7 @@ impl Pg {
     /// Makes the pool. Connects in the background: a database that is away now may come later.
     pub fn new(settings: PgSettings) -> Self {
         let (load, generation) = (Arc::<PoolLoad>::default(), Arc::<AtomicU64>::default());
-        let is_closed = Arc::<RwLock<bool>>::default();
+        let gate = Arc::<Gate>::default();
         let permits = Arc::new(Semaphore::new(settings.pool_size as usize));
         let (acquire_timeout, statement_timeout) = (settings.acquire_timeout, settings.statement_timeout);
         let builder = r2d2::Pool::builder()
@@ -182,14 +218,14 @@ impl Pg {
             settings,
             load: Arc::clone(&load),
             generation: Arc::clone(&generation),
-            is_closed: Arc::clone(&is_closed),
+            gate: Arc::clone(&gate),
         };
         Self {
             pool: builder.build_unchecked(connector),
             permits,
             load,
             generation,
-            is_closed,
+            gate: Arc::new(GateKeeper { gate, patience: acquire_timeout }),
             acquire_timeout,
             // The server gives up first; this is for one that has stopped answering at all.
             answer_timeout: statement_timeout + Duration::from_secs(1),
@@ -229,14 +265,7 @@ impl Pg {
     /// ends: a connection that is being made then crashes it, because its cryptography has been torn down.
     pub fn close(&self) {
         self.permits.close();
-        let deadline = Instant::now() + self.acquire_timeout;
-        while Instant::now() < deadline {
-            if let Ok(mut is_closed) = self.is_closed.try_write() {
-                *is_closed = true;
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        self.gate.close();
     }
 
     /// Whether the database answers.

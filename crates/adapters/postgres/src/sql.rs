@@ -9,9 +9,9 @@ use diesel::expression::{AsExpression, TypedExpressionType};
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{SqlType, Untyped};
+use diesel::sql_types::{BigInt, Nullable, SqlType, Untyped};
 use diesel::{IntoSql, RunQueryDsl};
-use domain_kernel::{NameKey, Sort, SortKey};
+use domain_kernel::{NameKey, Page, Sort};
 
 /// A statement with `{}` in the place of each value, whose rows have the columns `C`.
 pub(crate) struct Statement<C = Untyped> {
@@ -44,18 +44,46 @@ macro_rules! row {
 }
 pub(crate) use row;
 
-/// `ORDER BY` of people of `table`, which has an id and names. Ends with the id, so that no row is on two pages. There are
-/// few of these texts, so each statement made with one is prepared once, too.
-pub(crate) fn order_by(sort: &Sort<NameKey>, table: &str) -> String {
-    let column = |key: &SortKey<NameKey>| {
-        let name = match key.by {
-            NameKey::First => "first_name",
-            NameKey::Last => "last_name",
+/// A row of a page: the total, and what is listed unless the page is empty.
+pub(crate) type PageRow<R> = (i64, Option<R>);
+
+/// The columns of a [`PageRow`].
+pub(crate) type PageColumns<C> = (BigInt, Nullable<C>);
+
+/// The page that these rows are; none when not even the total came back.
+pub(crate) fn read_page<R>(rows: impl IntoIterator<Item = PageRow<R>>) -> Option<Page<R>> {
+    let mut rows = rows.into_iter().peekable();
+    let total = rows.peek().map(|(total, _)| *total)?;
+    Some(Page { items: rows.filter_map(|(_, row)| row).collect(), total })
+}
+
+/// What a list can be put in order by.
+pub(crate) trait SortColumn: Copy + PartialEq {
+    /// What it is in a row of `table`.
+    fn of(self, table: &str) -> String;
+
+    /// Where rows without it come, as SQL says it.
+    const NULLS: &str = "";
+}
+
+impl SortColumn for NameKey {
+    fn of(self, table: &str) -> String {
+        let name = match self {
+            Self::First => "first_name",
+            Self::Last => "last_name",
         };
-        format!("lower({table}.{name}){}, ", if key.is_descending { " DESC" } else { "" })
-    };
-    let columns: String = sort.keys().iter().map(column).collect();
-    format!("ORDER BY {columns}{table}.id")
+        format!("lower({table}.{name})")
+    }
+}
+
+/// `ORDER BY` of rows of `table`, which has an id. Ends with the id, so that no row is on two pages. There are few of these
+/// texts, so each statement made with one is prepared once, too.
+pub(crate) fn order_by<K: SortColumn>(sort: &Sort<K>, table: &str) -> String {
+    let columns = sort.keys().iter().map(|key| {
+        let direction = if key.is_descending { " DESC" } else { "" };
+        format!("{}{direction}{}, ", key.by.of(table), K::NULLS)
+    });
+    format!("ORDER BY {}{table}.id", columns.collect::<String>())
 }
 
 impl Statement {

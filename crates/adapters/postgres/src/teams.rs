@@ -12,13 +12,13 @@ use uuid::Uuid;
 
 use crate::error::PgError;
 use crate::schema::{memberships, team_admins, team_memberships, teams};
-use crate::sql::{row, statement};
+use crate::sql::{PageColumns, PageRow, read_page, row, statement};
 use crate::{Pg, audit};
 
 /// Teams in PostgreSQL.
 #[derive(Clone)]
 pub struct PgTeams {
-    pg: Pg,
+    pub(crate) pg: Pg,
 }
 
 impl PgTeams {
@@ -55,7 +55,7 @@ const TEAMS_OF_ORGANIZATION: &str = concat!(
 /// One row for each team of the page, or one row of nulls; each with total and whose membership it is. No row: no such
 /// membership.
 const TEAMS_OF_MEMBERSHIP: &str = concat!(
-    "SELECT m.organization_id, m.user_id, counted.total, page.* \
+    "SELECT m.organization_id, CASE WHEN m.status = 'active' THEN m.user_id END, counted.total, page.* \
      FROM memberships m CROSS JOIN LATERAL (SELECT count(*) AS total FROM team_memberships x \
         JOIN teams t ON t.id = x.team_id WHERE x.membership_id = m.id AND t.deleted_at IS NULL) counted \
      LEFT JOIN LATERAL (SELECT ",
@@ -87,7 +87,7 @@ const ADMIN: &str = concat!(
 
 /// One row for each admin of the page, or one row of nulls; each with total and organization. No row: no such live team.
 const ADMINS: &str = concat!(
-    "SELECT counted.total, t.organization_id, page.* FROM teams t \
+    "SELECT t.organization_id, counted.total, page.* FROM teams t \
      CROSS JOIN LATERAL (SELECT count(*) AS total FROM team_admins WHERE team_id = t.id) counted \
      LEFT JOIN LATERAL (SELECT ",
     admin_columns!(),
@@ -126,19 +126,11 @@ impl From<TeamRow> for Team {
 }
 
 row! {
-    /// A row of a page: the total, and a team unless the page is empty.
-    struct PageRow, PageColumns {
-        total: i64 => BigInt,
-        team: Option<TeamRow> => Nullable<TeamColumns>,
-    }
-}
-
-row! {
     /// A row of a page of a membership's teams.
     struct OwnedPageRow, OwnedPageColumns {
         owner_organization_id: Uuid => SqlUuid,
         owner_user_id: Option<Uuid> => Nullable<SqlUuid>,
-        page: PageRow => PageColumns,
+        page: PageRow<TeamRow> => PageColumns<TeamColumns>,
     }
 }
 
@@ -169,9 +161,8 @@ impl From<AdminRow> for TeamAdmin {
 row! {
     /// A row of a page of admins.
     struct AdminPageRow, AdminPageColumns {
-        total: i64 => BigInt,
         organization_id: Uuid => SqlUuid,
-        admin: Option<AdminRow> => Nullable<AdminColumns>,
+        page: PageRow<AdminRow> => PageColumns<AdminColumns>,
     }
 }
 
@@ -221,11 +212,6 @@ fn add_admin(
     }
     audit::insert(connection, audit)?;
     Ok(AddedAdmin::Added(admin))
-}
-
-fn read_page(rows: Vec<PageRow>) -> Page<Team> {
-    let total = rows.first().map_or(0, |row| row.total);
-    Page { items: rows.into_iter().filter_map(|row| row.team).map(Team::from).collect(), total }
 }
 
 fn named(constraint: &str) -> Option<TeamError> {
@@ -341,13 +327,13 @@ impl TeamQueries for PgTeams {
         page: PageRequest,
     ) -> Result<Option<Page<Team>>, TeamError> {
         let found = self.pg.read(move |connection| {
-            let rows: Vec<PageRow> = statement(TEAMS_OF_ORGANIZATION)
+            let rows: Vec<PageRow<TeamRow>> = statement(TEAMS_OF_ORGANIZATION)
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
                 .bind::<SqlUuid, _>(organization.uuid())
-                .rows::<PageColumns>()
+                .rows::<PageColumns<TeamColumns>>()
                 .load(connection)?;
-            Ok((!rows.is_empty()).then(|| read_page(rows)))
+            Ok(read_page(rows).map(|page| page.map(Team::from)))
         });
         found.await.map_err(PgError::into_storage)
     }
@@ -364,9 +350,9 @@ impl TeamQueries for PgTeams {
                 .bind::<SqlUuid, _>(team.uuid())
                 .rows::<AdminPageColumns>()
                 .load(connection)?;
-            let head = rows.first().map(|row| (OrgId::new(row.organization_id), row.total));
-            let items = rows.into_iter().filter_map(|row| row.admin).map(TeamAdmin::from).collect();
-            Ok(head.map(|(organization, total)| (organization, Page { items, total })))
+            let organization = rows.first().map(|row| OrgId::new(row.organization_id));
+            let page = read_page(rows.into_iter().map(|row| row.page));
+            Ok(organization.zip(page.map(|page| page.map(TeamAdmin::from))))
         });
         found.await.map_err(PgError::into_storage)
     }
@@ -387,7 +373,8 @@ impl TeamQueries for PgTeams {
                 organization: OrgId::new(row.owner_organization_id),
                 user: row.owner_user_id.map(UserId::new),
             });
-            Ok(owner.map(|owner| (owner, read_page(rows.into_iter().map(|row| row.page).collect()))))
+            let page = read_page(rows.into_iter().map(|row| row.page));
+            Ok(owner.zip(page.map(|page| page.map(Team::from))))
         });
         found.await.map_err(PgError::into_storage)
     }
@@ -395,14 +382,14 @@ impl TeamQueries for PgTeams {
     async fn list_by_ids(&self, ids: Vec<TeamId>, page: PageRequest) -> Result<Page<Team>, TeamError> {
         let ids: Vec<Uuid> = ids.into_iter().map(TeamId::uuid).collect();
         let found = self.pg.read(move |connection| {
-            let rows: Vec<PageRow> = statement(TEAMS_BY_IDS)
+            let rows: Vec<PageRow<TeamRow>> = statement(TEAMS_BY_IDS)
                 .bind::<Array<SqlUuid>, _>(ids.clone())
                 .bind::<Array<SqlUuid>, _>(ids)
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset)
-                .rows::<PageColumns>()
+                .rows::<PageColumns<TeamColumns>>()
                 .load(connection)?;
-            Ok(read_page(rows))
+            Ok(read_page(rows).unwrap_or_default().map(Team::from))
         });
         found.await.map_err(PgError::into_storage)
     }

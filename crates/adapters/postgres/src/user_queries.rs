@@ -1,31 +1,23 @@
 use async_trait::async_trait;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Text, Uuid as SqlUuid};
 use domain_kernel::{NameKey, OrgId, Page, PageRequest, SearchWords, Sort, TeamId, UserId};
 use domain_users::ports::{UserQueries, VisiblePlaces};
 use domain_users::{Account, SeenUser, User, UserError};
 use uuid::Uuid;
 
 use crate::error::PgError;
-use crate::sql::{Statement, order_by, row, statement};
-use crate::users::{ACCOUNT, AccountColumns, AccountRow, PgUsers, UserColumns, UserRow};
-
-/// The columns of [`UserRow`], of a user `u`.
-macro_rules! user_columns {
-    () => {
-        "u.id, u.username, u.provider, u.email, u.first_name, u.last_name, u.must_change_password, u.staff_role, \
-         u.language, u.former_uid, u.uid_changed_at, u.last_sign_in_at, u.locked_at, u.deleted_at, u.created_at, \
-         u.updated_at"
-    };
-}
+use crate::sql::{PageColumns, PageRow, Statement, order_by, read_page, statement};
+use crate::users::{ACCOUNT, AccountColumns, AccountRow, PgUsers, UserColumns, UserRow, user_columns};
 
 /// One row for each user of the page, or one row of nulls; each with the total.
 const ALL: &str = concat!(
     "SELECT counted.total, true AS shows_private, page.* \
      FROM (SELECT count(*) AS total FROM users WHERE deleted_at IS NULL) counted LEFT JOIN LATERAL (SELECT ",
     user_columns!(),
-    " FROM users u WHERE u.deleted_at IS NULL ORDER BY u.id LIMIT {} OFFSET {}) page ON true ORDER BY page.id"
+    " FROM (SELECT * FROM users WHERE deleted_at IS NULL ORDER BY id LIMIT {} OFFSET {}) u) page \
+     ON true ORDER BY page.id"
 );
 
 /// The active members of one organization, in the order of the index that knows them.
@@ -77,29 +69,23 @@ fn search_sql(scope: &str, hits: &str, sort: &Sort<NameKey>) -> String {
     )
 }
 
-row! {
-    struct PageRow, PageColumns {
-        total: i64 => BigInt,
-        shows_private: Option<bool> => Nullable<Bool>,
-        user: Option<UserRow> => Nullable<UserColumns>,
-    }
+/// Whether the private fields show, and the user.
+type SeenColumns = (Bool, UserColumns);
+type SeenRow = (bool, UserRow);
+
+fn read_seen((shows_private, row): SeenRow) -> Result<SeenUser, UserError> {
+    Ok(SeenUser { user: row.try_into()?, shows_private })
 }
 
-fn read_page(rows: Vec<PageRow>) -> Result<Page<SeenUser>, UserError> {
-    let total = rows.first().map_or(0, |row| row.total);
-    let shown = |row: PageRow| Some((row.shows_private?, row.user?));
-    let items = rows.into_iter().filter_map(shown).map(|(shows_private, row)| {
-        let user = User::try_from(row)?;
-        Ok(SeenUser { user, shows_private })
-    });
-    Ok(Page { items: items.collect::<Result<_, UserError>>()?, total })
+fn read_user((_, row): SeenRow) -> Result<User, UserError> {
+    Ok(row.try_into()?)
 }
 
 impl PgUsers {
     async fn rows(
         &self,
-        list: impl FnOnce(&mut PgConnection) -> Result<Vec<PageRow>, PgError<UserError>> + Send + 'static,
-    ) -> Result<Vec<PageRow>, UserError> {
+        list: impl FnOnce(&mut PgConnection) -> Result<Vec<PageRow<SeenRow>>, PgError<UserError>> + Send + 'static,
+    ) -> Result<Vec<PageRow<SeenRow>>, UserError> {
         self.pg.read(list).await.map_err(PgError::into_storage)
     }
 }
@@ -128,9 +114,9 @@ impl UserQueries for PgUsers {
     async fn list_all(&self, page: PageRequest) -> Result<Page<User>, UserError> {
         let rows = self.rows(move |connection| {
             let list = statement(ALL).bind::<BigInt, _>(page.limit).bind::<BigInt, _>(page.offset);
-            Ok(list.rows::<PageColumns>().load(connection)?)
+            Ok(list.rows::<PageColumns<SeenColumns>>().load(connection)?)
         });
-        Ok(read_page(rows.await?)?.map(|seen| seen.user))
+        read_page(rows.await?).unwrap_or_default().try_map(read_user)
     }
 
     async fn list_visible(
@@ -148,7 +134,7 @@ impl UserQueries for PgUsers {
                     .bind::<SqlUuid, _>(*organization)
                     .bind::<BigInt, _>(page.limit)
                     .bind::<BigInt, _>(page.offset);
-                return Ok(list.rows::<PageColumns>().load(connection)?);
+                return Ok(list.rows::<PageColumns<SeenColumns>>().load(connection)?);
             }
             let list = statement(VISIBLE)
                 .bind::<SqlUuid, _>(places.own.uuid())
@@ -156,9 +142,9 @@ impl UserQueries for PgUsers {
                 .bind::<Array<SqlUuid>, _>(teams)
                 .bind::<BigInt, _>(page.limit)
                 .bind::<BigInt, _>(page.offset);
-            Ok(list.rows::<PageColumns>().load(connection)?)
+            Ok(list.rows::<PageColumns<SeenColumns>>().load(connection)?)
         });
-        read_page(rows.await?)
+        read_page(rows.await?).unwrap_or_default().try_map(read_seen)
     }
 
     async fn search_all(
@@ -169,9 +155,9 @@ impl UserQueries for PgUsers {
     ) -> Result<Page<User>, UserError> {
         let rows = self.rows(move |connection| {
             let sql = search_sql("''", HITS_ANYWHERE, &sort);
-            Ok(bind_search(sql, &words, page).rows::<PageColumns>().load(connection)?)
+            Ok(bind_search(sql, &words, page).rows::<PageColumns<SeenColumns>>().load(connection)?)
         });
-        Ok(read_page(rows.await?)?.map(|seen| seen.user))
+        read_page(rows.await?).unwrap_or_default().try_map(read_user)
     }
 
     async fn search_organization(
@@ -188,12 +174,8 @@ impl UserQueries for PgUsers {
                 order_by(&sort, "found")
             );
             let found = bind_search(sql, &words, page).bind::<SqlUuid, _>(organization.uuid());
-            Ok(found.rows::<PageColumns>().load(connection)?)
+            Ok(found.rows::<PageColumns<SeenColumns>>().load(connection)?)
         });
-        let rows = rows.await?;
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(read_page(rows)?.map(|seen| seen.user)))
+        read_page(rows.await?).map(|page| page.try_map(read_user)).transpose()
     }
 }

@@ -10,7 +10,7 @@ use domain_kernel::{
 };
 use domain_users::ports::{
     PasswordGround, PasswordResetRepository, PasswordUpdate, Registration, SessionRepository,
-    StoredCredentials, UserChange, UserEdit, UserRepository,
+    StoredCredentials, UserChange, UserEdit, UserQueries, UserRepository,
 };
 use domain_users::{
     Account, ClientId, Device, FormerUid, Login, MembershipBrief, MembershipStatus, PasswordHash,
@@ -20,6 +20,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::assignments::withdraw_open;
+use crate::champions::read_champion;
 use crate::error::{PgError, unreadable};
 use crate::invitations::take_membership;
 use crate::schema::{invitations, memberships, password_resets, sessions, users};
@@ -53,15 +54,27 @@ fn taken(constraint: &str) -> Option<UserError> {
     }
 }
 
+/// The columns of [`UserRow`], of a user `u`.
+macro_rules! user_columns {
+    () => {
+        concat!(
+            "u.id, u.username::text AS username, u.provider, u.email::text AS email, u.first_name, u.last_name, \
+             u.must_change_password, u.staff_role, u.language, u.former_uid, u.uid_changed_at, u.last_sign_in_at, \
+             u.locked_at, u.deleted_at, u.created_at, u.updated_at, ",
+            $crate::champions::champion_column!()
+        )
+    };
+}
+pub(crate) use user_columns;
+
 /// A user with all memberships as one JSON value: an account is one row, so it costs one round trip.
 macro_rules! account_sql {
     ($columns:literal, $from:literal) => {
         concat!(
             "SELECT ",
             $columns,
-            "u.id, u.username::text AS username, u.provider, u.email::text AS email, u.first_name, u.last_name, \
-             u.must_change_password, u.staff_role, u.language, u.former_uid, u.uid_changed_at, u.last_sign_in_at, \
-             u.locked_at, u.deleted_at, u.created_at, u.updated_at, \
+            user_columns!(),
+            ", \
              (SELECT coalesce(json_agg(json_build_object( \
                 'id', m.id, 'organization_id', m.organization_id, 'organization_name', o.name, \
                 'org_admin', m.org_admin, 'status', m.status, 'job_title', m.job_title, \
@@ -73,7 +86,7 @@ macro_rules! account_sql {
                     WHERE ta.membership_id = m.id AND t.deleted_at IS NULL) \
               ) ORDER BY m.created_at, m.id), '[]')::text \
               FROM memberships m JOIN organizations o ON o.id = m.organization_id WHERE m.user_id = u.id) AS memberships \
-             FROM ",
+              FROM ",
             $from
         )
     };
@@ -87,46 +100,27 @@ const SESSION: &str = account_sql!(
     "sessions s JOIN users u ON u.id = s.user_id WHERE s.client_id = {}"
 );
 
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = users)]
-pub(crate) struct UserRow {
-    id: Uuid,
-    username: String,
-    provider: String,
-    email: Option<String>,
-    first_name: String,
-    last_name: String,
-    must_change_password: bool,
-    staff_role: Option<String>,
-    language: String,
-    former_uid: Option<String>,
-    uid_changed_at: Option<DateTime<Utc>>,
-    last_sign_in_at: Option<DateTime<Utc>>,
-    locked_at: Option<DateTime<Utc>>,
-    deleted_at: Option<DateTime<Utc>>,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+row! {
+    pub(crate) struct UserRow, UserColumns {
+        id: Uuid => SqlUuid,
+        username: String => Text,
+        provider: String => Text,
+        email: Option<String> => Nullable<Text>,
+        first_name: String => Text,
+        last_name: String => Text,
+        must_change_password: bool => Bool,
+        staff_role: Option<String> => Nullable<Text>,
+        language: String => Text,
+        former_uid: Option<String> => Nullable<Text>,
+        uid_changed_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        last_sign_in_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        locked_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        deleted_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        created_at: DateTime<Utc> => Timestamptz,
+        updated_at: DateTime<Utc> => Timestamptz,
+        champion: Option<String> => Nullable<Text>,
+    }
 }
-
-/// The columns of [`UserRow`] in a hand-written statement.
-pub(crate) type UserColumns = (
-    SqlUuid,
-    Text,
-    Text,
-    Nullable<Text>,
-    Text,
-    Text,
-    Bool,
-    Nullable<Text>,
-    Text,
-    Nullable<Text>,
-    Nullable<Timestamptz>,
-    Nullable<Timestamptz>,
-    Nullable<Timestamptz>,
-    Nullable<Timestamptz>,
-    Timestamptz,
-    Timestamptz,
-);
 
 impl TryFrom<UserRow> for User {
     type Error = StorageError;
@@ -150,6 +144,7 @@ impl TryFrom<UserRow> for User {
                 .former_uid
                 .zip(row.uid_changed_at)
                 .map(|(uid, changed_at)| FormerUid { uid, changed_at }),
+            champion_certification: read_champion(row.champion.as_deref())?,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -398,15 +393,7 @@ impl UserRepository for PgUsers {
     }
 
     async fn find(&self, id: UserId) -> Result<Option<User>, UserError> {
-        let row = self
-            .pg
-            .read(move |connection| {
-                let user = users::table.find(id.uuid()).filter(users::deleted_at.is_null());
-                Ok(user.select(UserRow::as_select()).first(connection).optional()?)
-            })
-            .await
-            .map_err(PgError::<UserError>::into_storage)?;
-        Ok(row.map(User::try_from).transpose()?)
+        Ok(self.find_account(id).await?.map(|account| account.user))
     }
 
     async fn find_credentials_by_id(&self, user: UserId) -> Result<Option<StoredCredentials>, UserError> {
@@ -596,8 +583,9 @@ impl UserRepository for PgUsers {
                 "WITH due AS (SELECT id FROM users WHERE deleted_at < {} AND erased_at IS NULL LIMIT 1000 FOR UPDATE SKIP LOCKED), \
                  roster AS (UPDATE memberships m SET first_name = 'Erased', last_name = 'Person', email = NULL, \
                     external_id = NULL, updated_at = {} FROM due WHERE m.user_id = due.id), \
-                 mails AS (UPDATE invitations i SET sent_to = NULL, sent_at = NULL FROM memberships m, due \
-                    WHERE i.membership_id = m.id AND m.user_id = due.id AND i.sent_to IS NOT NULL) \
+                 mails AS (UPDATE invitations i SET sent_to = NULL, sent_at = NULL FROM due WHERE i.sent_to IS NOT NULL \
+                    AND (i.accepted_by = due.id OR i.membership_id IN \
+                        (SELECT m.id FROM memberships m WHERE m.user_id = due.id))) \
                  UPDATE users u SET username = 'erased-' || gen_random_uuid(), provider = 'username', email = NULL, \
                     first_name = 'Erased', last_name = 'Person', password_hash = NULL, staff_role = NULL, \
                     former_uid = NULL, uid_changed_at = NULL, last_sign_in_at = NULL, erased_at = {}, updated_at = {} \

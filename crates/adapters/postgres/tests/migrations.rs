@@ -90,3 +90,24 @@ fn a_server_that_is_away_is_told_from_a_step_that_fails() {
     assert!(matches!(failed, adapter_postgres::MigrationError::Failed(_)), "{failed:?}");
     assert_eq!(tables(&db), Vec::<String>::new(), "a step that fails leaves nothing behind");
 }
+
+#[test]
+fn a_backup_is_restored_with_an_empty_search_path() {
+    let db = TestDatabase::create();
+    // What pg_restore does: rows come back, and generated columns and triggers with them, without any schema in the path.
+    db.execute(
+        "SET search_path = ''; \
+         INSERT INTO public.users (id, username, provider, first_name, last_name, created_at, updated_at) \
+            VALUES ('00000000-0000-4000-8000-000000000001', 'zoe1', 'username', 'Zoë', 'Lee', now(), now()); \
+         INSERT INTO public.organizations (id, name, s3_integrations_folder, created_at, updated_at) \
+            VALUES ('00000000-0000-4000-8000-000000000002', 'North', 'north', now(), now()); \
+         INSERT INTO public.memberships (id, organization_id, user_id, first_name, last_name, status, first_seen_at, \
+            reporting_starts_on, created_at, updated_at) VALUES ('00000000-0000-4000-8000-000000000003', \
+            '00000000-0000-4000-8000-000000000002', '00000000-0000-4000-8000-000000000001', 'Zoe', 'Lee', 'active', now(), \
+            now(), now(), now()); \
+         UPDATE public.users SET last_name = 'Renamed'",
+    );
+    let found = "SELECT account_last_name FROM memberships \
+         WHERE search @@ name_query('00000000-0000-4000-8000-000000000002', 'zoe ren')";
+    assert_eq!(db.rows(found), ["(Renamed)"]);
+}

@@ -43,13 +43,13 @@ async fn an_organization_and_its_audit_row_are_stored_whole() {
         json!({
             "id": full.id.to_string(), "name": "North", "s3_integrations_folder": "north/feed",
             "saml_info": "<EntityDescriptor/>", "sso_enforced": true, "time_zone": "America/Chicago",
-            "cadence": "monthly", "reporting_grace_days": 14,
+            "cadence": "monthly", "reporting_grace_days": 14, "late_window_days": 14, "recycle_after_days": 180,
             "created_at": at(2).to_rfc3339(), "updated_at": at(3).to_rfc3339(),
         }),
         json!({
             "id": plain.id.to_string(), "name": "South", "s3_integrations_folder": "south/feed",
             "saml_info": null, "sso_enforced": false, "time_zone": "UTC",
-            "cadence": "self_paced", "reporting_grace_days": 0,
+            "cadence": "self_paced", "reporting_grace_days": 0, "late_window_days": 14, "recycle_after_days": 180,
             "created_at": at(2).to_rfc3339(), "updated_at": at(3).to_rfc3339(),
         }),
     ];

@@ -118,7 +118,7 @@ async fn an_empty_team_has_an_empty_list_and_a_deleted_or_unknown_one_none() {
         for whole_organization in [false, true] {
             let search =
                 MemberSearch { team, words: words("nobody"), whole_organization, sort: sort("last_name") };
-            let found = ports.membership_queries.search_around_team(search, ALL).await.expect("a read");
+            let found = ports.membership_queries.search_around_team(search, None, ALL).await.expect("a read");
             let empty = expected.map(|organization| (organization, Page { items: vec![], total: 0 }));
             assert_eq!(found, empty);
         }
@@ -131,7 +131,7 @@ async fn an_empty_team_has_an_empty_list_and_a_deleted_or_unknown_one_none() {
 async fn found(ports: &Ports, team: TeamId, typed: &str, whole_organization: bool) -> Vec<FoundMember> {
     let sort = sort("last_name,first_name");
     let search = MemberSearch { team, words: words(typed), whole_organization, sort };
-    let found = ports.membership_queries.search_around_team(search, ALL).await;
+    let found = ports.membership_queries.search_around_team(search, None, ALL).await;
     let (_, page) = found.expect("never fails").expect("there is such a team");
     assert_eq!(i64::try_from(page.items.len()), Ok(page.total), "{typed}");
     page.items
@@ -169,7 +169,7 @@ async fn the_organization_of_the_team_comes_with_the_page() {
     let view = given_invited(&ports, staff, organization, &[team], ["Ann", "Lee"]).await;
     for whole_organization in [false, true] {
         let search = MemberSearch { team, words: words("ann"), whole_organization, sort: sort("first_name") };
-        let found = ports.membership_queries.search_around_team(search, ALL).await.expect("a read");
+        let found = ports.membership_queries.search_around_team(search, None, ALL).await.expect("a read");
         let items = vec![FoundMember { view: view.clone(), on_team: true }];
         assert_eq!(found, Some((organization, Page { items, total: 1 })));
     }
@@ -242,7 +242,7 @@ async fn what_was_found_is_put_in_order_by_each_key_in_its_direction_and_then_by
             let search = |part| {
                 let search =
                     MemberSearch { team, words: words("lee"), whole_organization, sort: sort(order) };
-                ports.membership_queries.search_around_team(search, part)
+                ports.membership_queries.search_around_team(search, None, part)
             };
             let whole = search(ALL).await.expect("a read");
             assert_eq!(whole, Some((organization, Page { items: expected.clone(), total })), "{order}");
@@ -308,7 +308,7 @@ fn no_text_makes_a_search_fail() {
             for whole_organization in [false, true] {
                 let words = words.clone();
                 let search = MemberSearch { team, words, whole_organization, sort: sort("last_name") };
-                let found = ports.membership_queries.search_around_team(search, ALL).await;
+                let found = ports.membership_queries.search_around_team(search, None, ALL).await;
                 prop_assert_eq!(
                     found.map_err(|error| error.to_string()).map(|found| found.is_some()),
                     Ok(true)
@@ -445,4 +445,18 @@ async fn a_renamed_person_of_the_roster_is_found_by_the_new_name_at_once() {
     ports.memberships.update(membership.id, edit).await.expect("changes");
     assert_eq!(found_ids(&ports, team, "tudor").await, [membership.id]);
     assert_eq!(found_ids(&ports, team, "lee").await, []);
+}
+
+#[tokio::test]
+async fn beyond_the_horizon_there_is_no_team() {
+    let db = TestDatabase::create();
+    let (ports, staff, organization) = Ports::ready(&db).await;
+    let team = ports.given_team(staff, organization, "Dock").await;
+    let search =
+        || MemberSearch { team, words: words("anybody"), whole_organization: true, sort: sort("first_name") };
+    for (horizon, is_found) in [(None, true), (Some(vec![organization]), true), (Some(vec![]), false)] {
+        let found =
+            ports.membership_queries.search_around_team(search(), horizon, ALL).await.expect("a read");
+        assert_eq!(found.is_some(), is_found);
+    }
 }

@@ -1,9 +1,23 @@
 use chrono::{DateTime, Utc};
-use domain_courses::{Course, CourseName, CreateCourse, Description, LanguageCode};
+use domain_courses::ports::CourseFilter;
+use domain_courses::{Course, CourseChange, CourseName, CreateCourse, Description, LanguageCode};
 use domain_kernel::{FieldErrors, FieldProblem, OrgId};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+
+use crate::body::Patched;
+
+/// Most languages of a course.
+const MAX_LANGUAGES: usize = 50;
+
+fn parse_languages(raw: &[String]) -> Result<Vec<LanguageCode>, FieldProblem> {
+    if raw.len() > MAX_LANGUAGES {
+        let message = format!("are too many (maximum is {MAX_LANGUAGES})");
+        return Err(FieldProblem { code: "too_many", message });
+    }
+    raw.iter().map(|code| LanguageCode::parse(code)).collect()
+}
 
 /// A new course.
 #[derive(Deserialize, ToSchema)]
@@ -46,13 +60,7 @@ impl TryFrom<CreateCourseRequest> for CreateCourse {
         let name = errors.take("name", FieldProblem::required(request.name.as_deref(), CourseName::parse));
         let description = request.description.as_deref();
         let description = description.and_then(|raw| errors.take("description", Description::parse(raw)));
-        let codes: Result<Vec<_>, _> =
-            request.language_codes.iter().map(|code| LanguageCode::parse(code)).collect();
-        let codes = codes.and_then(|codes| {
-            let too_many = FieldProblem { code: "too_many", message: "are too many (maximum is 50)".into() };
-            if codes.len() > 50 { Err(too_many) } else { Ok(codes) }
-        });
-        let language_codes = errors.take("language_codes", codes);
+        let language_codes = errors.take("language_codes", parse_languages(&request.language_codes));
         match (name, language_codes) {
             (Some(name), Some(language_codes)) if errors.is_empty() => Ok(Self {
                 organization: request.organization_id.map(OrgId::new),
@@ -65,6 +73,93 @@ impl TryFrom<CreateCourseRequest> for CreateCourse {
             _ => Err(errors),
         }
     }
+}
+
+/// A change of a course. What is absent stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({ "name": "Lifting from a shelf", "description": null, "archived": false }))]
+pub(crate) struct UpdateCourseRequest {
+    /// 1 to 200 characters.
+    #[serde(default)]
+    #[schema(required = false, value_type = String, max_length = 200)]
+    name: Patched<String>,
+    /// What it is about, at most 5,000 characters; null for none.
+    #[serde(default)]
+    #[schema(required = false, value_type = Option<String>, max_length = 5000)]
+    description: Patched<String>,
+    /// Whether everybody takes it first.
+    #[serde(default)]
+    #[schema(required = false, value_type = bool)]
+    basics: Patched<bool>,
+    /// Place in the order of the basics, smallest first.
+    #[serde(default)]
+    #[schema(required = false, value_type = i32)]
+    position: Patched<i32>,
+    /// For one organization; null for the library that all may use.
+    #[serde(default)]
+    #[schema(required = false, value_type = Option<Uuid>)]
+    organization_id: Patched<Uuid>,
+    /// All languages it comes in, two letters each (ISO 639-1), at most 50.
+    #[serde(default)]
+    #[schema(required = false, value_type = Vec<String>, max_items = 50)]
+    language_codes: Patched<Vec<String>>,
+    /// True takes it back from everybody who has not completed it and gives it to nobody any more; false offers it again.
+    #[serde(default)]
+    #[schema(required = false, value_type = bool)]
+    archived: Patched<bool>,
+}
+
+impl TryFrom<UpdateCourseRequest> for CourseChange {
+    type Error = FieldErrors;
+
+    fn try_from(request: UpdateCourseRequest) -> Result<Self, FieldErrors> {
+        let mut errors = FieldErrors::new();
+        let problems = &mut errors;
+        let change = Self {
+            organization: request.organization_id.patch(problems, "organization_id", |id| Ok(OrgId::new(id))),
+            name: request.name.value(problems, "name", |raw| CourseName::parse(&raw)),
+            description: request.description.patch(problems, "description", |raw| Description::parse(&raw)),
+            basics: request.basics.value(problems, "basics", Ok),
+            position: request.position.value(problems, "position", Ok),
+            language_codes: request
+                .language_codes
+                .value(problems, "language_codes", |raw| parse_languages(&raw)),
+            archived: request.archived.value(problems, "archived", Ok),
+        };
+        errors.into_result().map(|()| change)
+    }
+}
+
+/// Whose courses, and which of them.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CourseListParams {
+    /// The organization that may use them: those of the library and its own.
+    #[param(required = true, value_type = Uuid)]
+    organization_id: Option<String>,
+    /// `not_basics` or `basics`, or `archived` for the archived ones instead of the others.
+    #[param(required = false, example = "not_basics")]
+    filter: Option<String>,
+}
+
+impl CourseListParams {
+    pub(crate) fn parse(&self) -> Result<(OrgId, CourseFilter), FieldErrors> {
+        let mut errors = FieldErrors::new();
+        let no_id = |_| FieldProblem { code: "invalid", message: "must be a UUID".into() };
+        let id = FieldProblem::required(self.organization_id.as_deref(), |raw| raw.parse().map_err(no_id));
+        let id = errors.take("organization_id", id);
+        let filter = self.filter.as_deref().map_or(Ok(CourseFilter::Live), parse_filter);
+        let filter = errors.take("filter", filter);
+        id.zip(filter).ok_or(errors)
+    }
+}
+
+fn parse_filter(raw: &str) -> Result<CourseFilter, FieldProblem> {
+    let known = CourseFilter::WORDS.iter().find(|(word, _)| *word == raw);
+    known.map(|(_, filter)| *filter).ok_or_else(|| FieldProblem {
+        code: "invalid",
+        message: "must be one of: not_basics, basics, archived".into(),
+    })
 }
 
 /// A course.
@@ -109,9 +204,8 @@ impl From<Course> for CourseResponse {
             basics: course.basics,
             position: course.position,
             language_codes: course.language_codes.iter().map(|code| code.as_str().to_owned()).collect(),
-            // Versions come with their own operations; until then no course has one.
-            published_version_id: None,
-            published_version_number: None,
+            published_version_id: course.published.map(|edition| edition.id.uuid()),
+            published_version_number: course.published.map(|edition| edition.number),
             archived_at: course.archived_at,
             created_at: course.created_at,
             updated_at: course.updated_at,

@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use domain_courses::ports::Recorded;
 use domain_courses::{
     Assignment, ClientTime, CourseError, Current, EventType, LearnerCourse, PlayerSessionId, ProgressData,
-    ProgressEvent, VersionContent,
+    ProgressEvent, StoredEvent, VersionContent,
 };
 use domain_kernel::{CourseId, FieldErrors, FieldProblem, MembershipId};
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::dto::CourseResponse;
+use crate::body::from_value;
 use crate::error::{ApiError, ApiResult, ProblemSummary};
 
 /// Most events of one batch.
@@ -240,23 +241,22 @@ pub(crate) struct ProgressBatchRequest {
     events: Vec<Value>,
 }
 
-/// An event of a batch: the fields of a single one, and its course.
+/// The course of an event in a batch; the other fields are those of a single one.
 #[derive(Deserialize)]
-struct BatchEvent {
+struct CourseOfEvent {
     #[serde(default)]
     course_id: Option<Uuid>,
-    #[serde(flatten)]
-    event: ProgressEventRequest,
 }
 
-impl BatchEvent {
-    fn read(raw: Value) -> ApiResult<(CourseId, ProgressEvent)> {
-        let read: Self = serde_json::from_value(raw)
-            .map_err(|_| ApiError::malformed("The event is no object with fields of the right types."))?;
-        let missing = || ApiError::invalid(FieldErrors::of("course_id", "blank", "can't be blank"));
-        let course = CourseId::new(read.course_id.ok_or_else(missing)?);
-        Ok((course, read.event.event().map_err(ApiError::invalid)?))
+fn read_event(raw: Value) -> ApiResult<(CourseId, ProgressEvent)> {
+    if !raw.is_object() {
+        return Err(ApiError::malformed("The event must be a JSON object."));
     }
+    let course: CourseOfEvent = from_value(&raw)?;
+    let missing = || ApiError::invalid(FieldErrors::of("course_id", "blank", "can't be blank"));
+    let course = CourseId::new(course.course_id.ok_or_else(missing)?);
+    let event: ProgressEventRequest = from_value(&raw)?;
+    Ok((course, event.event().map_err(ApiError::invalid)?))
 }
 
 impl ProgressBatchRequest {
@@ -265,7 +265,48 @@ impl ProgressBatchRequest {
         if self.events.len() > MAX_EVENTS {
             return Err(FieldErrors::of("events", "too_many", "are too many (maximum is 500)"));
         }
-        Ok(self.events.into_iter().map(BatchEvent::read).collect())
+        Ok(self.events.into_iter().map(read_event).collect())
+    }
+}
+
+/// An event as it was stored.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProgressEvent)]
+pub(crate) struct ProgressEventResponse {
+    /// `update_progress` or `complete`.
+    #[schema(example = "complete")]
+    event_type: &'static str,
+    /// The run of the player.
+    player_session_id: Uuid,
+    /// What the phone's clock showed.
+    #[schema(example = 1_796_715_163_000_i64)]
+    client_supplied_occured_at_in_ms: i64,
+    /// What the player told with it.
+    #[schema(value_type = Object)]
+    progress: Value,
+    /// When it happened as far as the server believes it: not before the assignment, not after the receipt. RFC 3339 in UTC.
+    effective_at: DateTime<Utc>,
+    /// The time it counts for in reports: when it happened, or the receipt if that was too late. RFC 3339 in UTC.
+    credited_at: DateTime<Utc>,
+    /// RFC 3339 in UTC.
+    received_at: DateTime<Utc>,
+    /// Whether something that happened later was known already.
+    #[schema(example = false)]
+    stale: bool,
+}
+
+impl From<StoredEvent> for ProgressEventResponse {
+    fn from(stored: StoredEvent) -> Self {
+        Self {
+            event_type: stored.event.event_type.as_str(),
+            player_session_id: stored.event.player_session.uuid(),
+            client_supplied_occured_at_in_ms: stored.event.client_time.ms(),
+            progress: stored.event.progress.into_value(),
+            effective_at: stored.effective_at,
+            credited_at: stored.credited_at,
+            received_at: stored.received_at,
+            stale: stored.stale,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
-//! Courses over HTTP.
+//! Courses and their versions over HTTP.
 
 mod dto;
 pub(crate) mod handlers;
 mod learner_dto;
 pub(crate) mod learner_handlers;
+mod version_dto;
+pub(crate) mod version_handlers;

@@ -1,6 +1,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use domain_kernel::{
     EmailAddress, FieldErrors, FieldProblem, InviteCode, MembershipId, OrgId, PersonName, TeamId, UserId,
+    parse_day,
 };
 use domain_memberships::ports::InvitationFilter;
 use domain_memberships::{
@@ -77,13 +78,6 @@ fn optional<T>(
     parse: impl Fn(&str) -> Result<T, FieldProblem>,
 ) -> Option<T> {
     raw.filter(|raw| !raw.trim().is_empty()).and_then(|raw| errors.take(field, parse(raw)))
-}
-
-fn parse_day(raw: &str) -> Result<NaiveDate, FieldProblem> {
-    let wrong = || FieldProblem { code: "invalid", message: "must be a date such as 2026-11-02".into() };
-    let day = NaiveDate::parse_from_str(raw.trim(), "%Y-%m-%d").map_err(|_| wrong())?;
-    let years = 1900..=2200;
-    if years.contains(&chrono::Datelike::year(&day)) { Ok(day) } else { Err(wrong()) }
 }
 
 impl CreateMembershipRequest {
@@ -271,7 +265,8 @@ pub(crate) struct MembershipResponse {
     /// `pending` until the person signs up, then `active`; `deactivated` once they left.
     #[schema(example = "pending")]
     status: &'static str,
-    /// What the person types to sign up; pending only.
+    /// What the person types to sign up; pending only. Of people who will run the organization or a team only its admins see
+    /// it: whoever reads a code can use it.
     #[schema(example = "289BZP")]
     invite_code: Option<String>,
     invitation: Option<InvitationBrief>,
@@ -284,7 +279,7 @@ pub(crate) struct MembershipResponse {
     hired_on: Option<NaiveDate>,
     /// First day that counts in reports.
     #[schema(example = "2026-11-02")]
-    reporting_starts_on: NaiveDate,
+    reporting_starts_on: Option<NaiveDate>,
     /// When it ended, RFC 3339 in UTC.
     deactivated_at: Option<DateTime<Utc>>,
     /// RFC 3339 in UTC.
@@ -298,7 +293,9 @@ pub(crate) struct MembershipResponse {
 impl MembershipResponse {
     pub(crate) fn new(view: MembershipView, reader: Reader) -> Self {
         let MembershipView { membership, invitation, user } = view;
-        let invitation = invitation.filter(|_| reader == Reader::Admin);
+        let gives_say = membership.org_admin || !membership.administered_teams.is_empty();
+        let shows_code = reader == Reader::Admin || reader == Reader::Lead && !gives_say;
+        let invitation = invitation.filter(|_| shows_code);
         // A colleague learns who it is, and neither how to reach them nor what the roster knows beside.
         let is_near = reader != Reader::Colleague;
         let is_pending = |i: &&Invitation| i.status == InvitationStatus::Pending;
@@ -328,7 +325,7 @@ impl MembershipResponse {
             team_ids: ids(&membership.teams),
             administered_team_ids: ids(&membership.administered_teams),
             hired_on: membership.hired_on.filter(|_| is_near),
-            reporting_starts_on: membership.reporting_starts_on,
+            reporting_starts_on: is_near.then_some(membership.reporting_starts_on),
             deactivated_at: membership.deactivated_at,
             created_at: membership.created_at,
             updated_at: membership.updated_at,
@@ -371,8 +368,8 @@ pub(crate) enum TeamMemberResponse {
 }
 
 impl TeamMemberResponse {
-    pub(crate) fn new(view: MembershipView, reader: Reader) -> Self {
-        if reader == Reader::Admin {
+    pub(crate) fn new((view, reader): (MembershipView, Reader)) -> Self {
+        if matches!(reader, Reader::Admin | Reader::Lead) {
             return Self::Whole(Box::new(MembershipResponse::new(view, reader)));
         }
         let membership = view.membership;

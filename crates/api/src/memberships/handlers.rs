@@ -42,12 +42,12 @@ pub(crate) async fn create_membership(
     body: Json<CreateMembershipRequest>,
 ) -> ApiResult<HttpResponse> {
     let command = body.0.command(OrgId::new(organization.into_inner())).map_err(ApiError::invalid)?;
-    let added = memberships.create_membership(&caller.actor, command).await?;
+    let (added, invited) = memberships.create_membership(&caller.actor, command).await?;
     let (mut response, view) = match added {
         Added::Created(view) => (HttpResponse::Created(), view),
         Added::Reactivated(view) => (HttpResponse::Ok(), view),
     };
-    mail_later(&memberships, &caller, view.invitation.as_ref().map(|invitation| invitation.id));
+    mail_later(&memberships, &caller, invited);
     Ok(response.json(MembershipResponse::new(view, Reader::Admin)))
 }
 
@@ -156,8 +156,8 @@ pub(crate) async fn list_team_memberships(
 ) -> ApiResult<HttpResponse> {
     let paging = params.paging(FirstPage::One, Unasked::Everything)?;
     let team = TeamId::new(team.into_inner());
-    let (page, reader) = memberships.list_team_memberships(&caller.actor, team, paging.request()).await?;
-    let page = page.map(|view| TeamMemberResponse::new(view, reader));
+    let page = memberships.list_team_memberships(&caller.actor, team, paging.request()).await?;
+    let page = page.map(TeamMemberResponse::new);
     Ok(paging.answer::<_, TeamMemberResponse>(&request, page))
 }
 
@@ -186,7 +186,7 @@ pub(crate) async fn list_pending_memberships(
     let paging = params.paging(FirstPage::One, Unasked::Everything)?;
     let team = TeamId::new(team.into_inner());
     let page = memberships.list_pending_memberships(&caller.actor, team, paging.request()).await?;
-    let page = page.map(|view| MembershipResponse::new(view, Reader::Admin));
+    let page = page.map(|(view, reader)| MembershipResponse::new(view, reader));
     Ok(paging.answer::<_, MembershipResponse>(&request, page))
 }
 

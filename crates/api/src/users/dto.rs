@@ -3,6 +3,7 @@ use domain_kernel::{EmailAddress, FieldErrors, FieldProblem, InviteCode, PersonN
 use domain_users::{
     AccessToken, Account, ChangePassword, Login, MembershipBrief, MembershipStatus, Password, ProfileChange,
     Provider, RequestPasswordReset, ResetPassword, SeenUser, SignIn, SignUp, UpdateAccount, User, Username,
+    ValidCertification,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -335,6 +336,13 @@ pub(crate) struct ChampionCertificationBrief {
     expires_on: chrono::NaiveDate,
 }
 
+impl From<ValidCertification> for ChampionCertificationBrief {
+    fn from(certification: ValidCertification) -> Self {
+        let ValidCertification { id, date, expires_on } = certification;
+        Self { id: id.uuid(), date, expires_on }
+    }
+}
+
 /// A person, as they see themselves.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OwnUser {
@@ -359,7 +367,7 @@ pub(crate) struct OwnUser {
     /// Preferred language, ISO 639-1.
     #[schema(example = "en")]
     language: String,
-    /// The certification as champion that is valid now.
+    /// The newest certification as champion that is valid today (UTC).
     champion_certification: Option<ChampionCertificationBrief>,
     /// Last sign-in with a password, RFC 3339 in UTC.
     last_sign_in_at: Option<DateTime<Utc>>,
@@ -379,7 +387,7 @@ impl From<&User> for OwnUser {
             uid: user.uid().to_owned(),
             worklete_role: user.staff_role.map(StaffRole::as_str),
             language: user.language.clone(),
-            champion_certification: None,
+            champion_certification: user.champion_certification.map(Into::into),
             last_sign_in_at: user.last_sign_in_at,
             must_change_password: user.must_change_password,
         }
@@ -412,7 +420,7 @@ pub(crate) struct UserResponse {
     /// Preferred language, ISO 639-1.
     #[schema(example = "en")]
     language: String,
-    /// The certification as champion that is valid now.
+    /// The newest certification as champion that is valid today (UTC).
     champion_certification: Option<ChampionCertificationBrief>,
     /// Last sign-in with a password, RFC 3339 in UTC. For the person, admins of their organization and staff; null for
     /// others.
@@ -435,7 +443,7 @@ impl From<SeenUser> for UserResponse {
             uid: user.uid().to_owned(),
             worklete_role: user.staff_role.filter(|_| shows_private).map(StaffRole::as_str),
             language: user.language,
-            champion_certification: None,
+            champion_certification: user.champion_certification.map(Into::into),
             last_sign_in_at: user.last_sign_in_at.filter(|_| shows_private),
             created_at: user.created_at,
             updated_at: user.updated_at,

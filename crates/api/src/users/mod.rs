@@ -3,4 +3,4 @@
 mod dto;
 pub(crate) mod handlers;
 
-pub(crate) use dto::{ProviderWord, UserBriefResponse};
+pub(crate) use dto::{ProviderWord, SuccessResponse, UserBriefResponse};

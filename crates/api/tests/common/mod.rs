@@ -5,7 +5,7 @@ mod document;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use actix_web::dev::ServerHandle;
@@ -31,7 +31,7 @@ pub struct TestApp {
     pub client: Client,
     /// Where reset mails are written.
     pub mail: tempfile::TempDir,
-    statements: Arc<adapter_postgres::PoolLoad>,
+    pg: adapter_postgres::Pg,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
 }
@@ -129,22 +129,22 @@ impl TestApp {
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let composition = Composition::new(&config).expect("composes");
-                let statements = composition.database().load();
+                let pg = composition.database().clone();
                 let running = server::start(&config, composition, listener).expect("starts");
-                sender.send((running.address, running.server.handle(), statements)).expect("the test waits");
+                sender.send((running.address, running.server.handle(), pg)).expect("the test waits");
                 running.server.await.expect("serves");
             });
         });
-        let (address, handle, statements) = receiver.recv().expect("the server starts");
+        let (address, handle, pg) = receiver.recv().expect("the server starts");
         let builder = Client::builder().redirect(reqwest::redirect::Policy::none());
         let client = builder.danger_accept_invalid_certs(true).build().expect("a client");
         let origin = format!("{scheme}://{address}");
-        Self { origin, database, client, mail, statements, handle, thread: Some(thread) }
+        Self { origin, database, client, mail, pg, handle, thread: Some(thread) }
     }
 
     /// Statements that the server has sent to the database so far.
     pub fn statements(&self) -> u64 {
-        self.statements.statements()
+        self.pg.load().statements()
     }
 
     /// A request to a path below `/api/v1`, or to one outside when it starts with `//`.
@@ -236,6 +236,7 @@ impl Drop for TestApp {
         drop(self.handle.stop(false));
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
+            self.pg.close();
             assert!(ended.is_ok() || std::thread::panicking(), "the server panicked");
         }
     }

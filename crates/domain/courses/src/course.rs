@@ -1,6 +1,8 @@
 use chrono::{DateTime, Utc};
 use domain_kernel::{CourseId, FieldProblem, OrgId, TextRule, parse_text};
 
+use crate::Edition;
+
 /// Name of a course: 1 to 200 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CourseName(String);
@@ -103,12 +105,23 @@ pub struct Course {
     pub position: i32,
     /// The languages it comes in.
     pub language_codes: Vec<LanguageCode>,
+    /// The version that learners who start now are given. Changed through the versions only.
+    pub published: Option<Edition>,
     /// Set once it is archived.
     pub archived_at: Option<DateTime<Utc>>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+impl Course {
+    /// In alphabetical order, each once.
+    pub(crate) fn in_order(mut language_codes: Vec<LanguageCode>) -> Vec<LanguageCode> {
+        language_codes.sort();
+        language_codes.dedup();
+        language_codes
+    }
 }
 
 #[cfg(test)]

@@ -25,9 +25,6 @@ impl CourseService {
     pub async fn create_course(&self, actor: &Actor, command: CreateCourse) -> Result<Course, CourseError> {
         actor.require(Permission::CourseCreate, Scope::Platform)?;
         let (id, now) = (CourseId::new(self.ids.next()), self.clock.now());
-        let mut language_codes = command.language_codes;
-        language_codes.sort();
-        language_codes.dedup();
         let course = Course {
             id,
             organization: command.organization,
@@ -35,7 +32,8 @@ impl CourseService {
             description: command.description,
             basics: command.basics,
             position: command.position,
-            language_codes,
+            language_codes: Course::in_order(command.language_codes),
+            published: None,
             archived_at: None,
             created_at: now,
             updated_at: now,
@@ -52,21 +50,12 @@ impl CourseService {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use domain_kernel::testing::{CountingIds, FixedClock, member_of, staff};
+    use domain_kernel::testing::{member_of, staff};
     use domain_kernel::{DomainError, ErrorKind, StaffRole};
 
     use super::*;
     use crate::ports::MockCourseRepository;
-
-    fn service(courses: MockCourseRepository) -> CourseService {
-        CourseService::new(
-            Arc::new(courses),
-            Arc::new(FixedClock::default()),
-            Arc::new(CountingIds::default()),
-        )
-    }
+    use crate::tests::Fixture;
 
     fn command() -> CreateCourse {
         let languages = ["es", "en", "es"].map(|code| LanguageCode::parse(code).expect("a code"));
@@ -84,15 +73,15 @@ mod tests {
     async fn a_staff_admin_opens_a_course_and_each_language_counts_once() {
         let mut courses = MockCourseRepository::new();
         courses.expect_insert().withf(|_, audit| audit.action == "course.create").return_once(|_, _| Ok(()));
-        let course =
-            service(courses).create_course(&staff(StaffRole::Admin), command()).await.expect("opens");
+        let service = Fixture { courses, ..Fixture::default() }.service();
+        let course = service.create_course(&staff(StaffRole::Admin), command()).await.expect("opens");
         assert_eq!(course.language_codes.iter().map(LanguageCode::as_str).collect::<Vec<_>>(), ["en", "es"]);
     }
 
     #[tokio::test]
     async fn a_member_may_not_create_a_course() {
         let actor = member_of(OrgId::new(uuid::Uuid::from_u128(1)), true);
-        let refused = service(MockCourseRepository::new()).create_course(&actor, command()).await;
+        let refused = Fixture::default().service().create_course(&actor, command()).await;
         assert_eq!(refused.expect_err("refused").kind(), ErrorKind::Forbidden);
     }
 }

@@ -1,4 +1,4 @@
-use domain_kernel::{DomainError, ErrorKind, FieldErrors, Refusal, StorageError};
+use domain_kernel::{CourseVersionId, DomainError, ErrorKind, FieldErrors, Refusal, StorageError};
 
 /// Why something about courses was refused.
 #[derive(Debug, thiserror::Error)]
@@ -18,9 +18,16 @@ pub enum CourseError {
     /// An archived version is not given to learners again.
     #[error("This version is archived. Open a new one with its content.")]
     VersionArchived,
-    /// The course has a draft already: its number.
-    #[error("Version {0} of this course is an open draft. Change, publish or archive it first.")]
-    DraftExists(i32),
+    /// The course has a draft already.
+    #[error(
+        "Version {number} of this course ({id}) is an open draft. Change, publish or archive it, or send force=true."
+    )]
+    DraftExists {
+        /// The draft.
+        id: CourseVersionId,
+        /// Its number.
+        number: i32,
+    },
     /// Below a port.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -38,9 +45,10 @@ impl DomainError for CourseError {
         match self {
             Self::Refused(refusal) => refusal.kind(),
             Self::OrganizationUnknown(_) => ErrorKind::Invalid,
-            Self::VersionNotDraft | Self::VersionConflict | Self::VersionArchived | Self::DraftExists(_) => {
-                ErrorKind::Conflict
-            }
+            Self::VersionNotDraft
+            | Self::VersionConflict
+            | Self::VersionArchived
+            | Self::DraftExists { .. } => ErrorKind::Conflict,
             Self::Storage(error) => error.kind(),
         }
     }
@@ -52,7 +60,7 @@ impl DomainError for CourseError {
             Self::VersionNotDraft => "version_not_draft",
             Self::VersionConflict => "version_conflict",
             Self::VersionArchived => "version_archived",
-            Self::DraftExists(_) => "draft_exists",
+            Self::DraftExists { .. } => "draft_exists",
             Self::Storage(error) => error.code(),
         }
     }

@@ -1,10 +1,49 @@
 //! What the courses domain needs from the outside.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-use domain_kernel::{AuditEntry, CourseId, MembershipId, UserId};
+use domain_kernel::{AuditEntry, CourseId, CourseVersionId, OrgId, Page, PageRequest, Sort};
 
-use crate::{Assignment, Course, CourseError, Learner, LearnerCourse, ProgressEvent, Situation};
+use crate::{Course, CourseError, CourseVersion, ListedVersion, Shelf, VersionKey};
+
+mod learning;
+
+pub use learning::{
+    AssignmentQueries, AssignmentRepository, FoundLesson, History, Offer, Recorded, Standing,
+};
+#[cfg(test)]
+pub(crate) use learning::{MockAssignmentQueries, MockAssignmentRepository};
+
+/// A pure change of a course, run while the row is locked. Gives the audit row of the change, or none when nothing changed.
+pub type CourseEdit = Box<dyn FnOnce(&mut Course) -> Result<Option<AuditEntry>, CourseError> + Send>;
+
+/// Makes the draft that is opened, knowing the course's other versions. Gives it with the audit rows.
+pub type DraftOpening =
+    Box<dyn FnOnce(&Shelf) -> Result<(CourseVersion, Vec<AuditEntry>), CourseError> + Send>;
+
+/// A pure change of a version, run while it and its course are locked. Gives the audit rows of the change; none when
+/// nothing changed.
+pub type VersionEdit =
+    Box<dyn FnOnce(&Shelf, &mut CourseVersion) -> Result<Vec<AuditEntry>, CourseError> + Send>;
+
+/// Which of the courses that an organization may use are wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CourseFilter {
+    /// All that are not archived.
+    #[default]
+    Live,
+    /// The basics among them.
+    Basics,
+    /// Those among them that are no basics.
+    NotBasics,
+    /// The archived ones instead.
+    Archived,
+}
+
+impl CourseFilter {
+    /// What a client may write.
+    pub const WORDS: [(&str, Self); 3] =
+        [("not_basics", Self::NotBasics), ("basics", Self::Basics), ("archived", Self::Archived)];
+}
 
 /// Stores courses.
 #[cfg_attr(test, mockall::automock)]
@@ -14,72 +53,76 @@ pub trait CourseRepository: Send + Sync {
     /// nothing, if it names an organization that does not exist.
     async fn insert(&self, course: Course, audit: AuditEntry) -> Result<(), CourseError>;
 
-    /// The course with this id, archived ones too.
-    async fn find(&self, id: CourseId) -> Result<Option<Course>, CourseError>;
+    /// One atomic fact: loads the course for update, runs `edit`, saves, and writes the audit row. Nothing is written when
+    /// `edit` gives none. A course that `edit` archives is taken from all who have not completed it: their open assignments
+    /// are withdrawn. Gives the course as it is then.
+    ///
+    /// Fails, writing nothing, with a not-found refusal if there is no such course, with
+    /// [`CourseError::OrganizationUnknown`] if it now names an organization that does not exist, and with whatever `edit`
+    /// says.
+    async fn update(&self, id: CourseId, edit: CourseEdit) -> Result<Course, CourseError>;
 }
 
-/// Where a membership stands in its training.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
-    /// Whose it is.
-    pub learner: Learner,
-    /// What the choice of the next course depends on. With an open assignment only that one: nothing else decides then.
-    pub situation: Situation,
-    /// The oldest open assignment with its course and version.
-    pub open: Option<LearnerCourse>,
-}
-
-/// A course as somebody may have it, and what tells whether they may.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FoundLesson {
-    /// The course in the version of the newest own assignment, else in the published one.
-    pub lesson: LearnerCourse,
-    /// Where the memberships stand; empty if there is an own assignment.
-    pub situations: Vec<Situation>,
-}
-
-/// What became of an event.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Recorded {
-    /// Whether it was known already; then nothing was written.
-    pub duplicate: bool,
-    /// Whether something that happened later was known already.
-    pub stale: bool,
-    /// The assignment after all events of the call.
-    pub assignment: Assignment,
-}
-
-/// Stores assignments and what phones report of them.
+/// Reads courses, each with its published version. Each method is one statement.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
-pub trait AssignmentRepository: Send + Sync {
-    /// Where an active membership stands at `now`, in one read. None if it is not active.
-    async fn find_standing(
-        &self,
-        membership: MembershipId,
-        now: DateTime<Utc>,
-    ) -> Result<Option<Standing>, CourseError>;
+pub trait CourseQueries: Send + Sync {
+    /// The course with this id, archived ones too.
+    async fn find(&self, id: CourseId) -> Result<Option<Course>, CourseError>;
 
-    /// Adds the assignment unless the membership has an open automatic one, and gives the one that is open then: of two
-    /// calls at once both give the same.
-    async fn give(&self, assignment: Assignment) -> Result<LearnerCourse, CourseError>;
-
-    /// A course for a person with these active memberships, in one read. None if there is no such course.
-    async fn find_lesson(
+    /// The courses of the library and of the organization, basics first, by position, the older ones first among equals.
+    /// Gives `None` if there is no such organization.
+    async fn list_usable(
         &self,
-        user: UserId,
-        memberships: Vec<MembershipId>,
+        organization: OrgId,
+        filter: CourseFilter,
+        page: PageRequest,
+    ) -> Result<Option<Page<Course>>, CourseError>;
+}
+
+/// Stores versions of courses.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait VersionRepository: Send + Sync {
+    /// One atomic fact: locks the course, runs `opening`, adds the draft it gives and writes the audit rows. A draft that was
+    /// open before is archived at the time when the new one was made. Of several at once each sees what those before it
+    /// made. Gives the new draft.
+    ///
+    /// Fails, writing nothing, with a not-found refusal if there is no such course, and with whatever `opening` says.
+    async fn open_draft(&self, course: CourseId, opening: DraftOpening)
+    -> Result<CourseVersion, CourseError>;
+
+    /// One atomic fact: locks the course, loads the version for update, runs `edit`, saves, and writes the audit rows.
+    /// Nothing is written when `edit` gives none. Gives the version as it is then.
+    ///
+    /// A version that `edit` publishes takes the place of the published one, which is archived, and all assignments of the
+    /// course that nobody has started move to it; started ones stay on theirs. When `edit` archives the published version,
+    /// the assignments on it that nobody has started are withdrawn.
+    ///
+    /// Fails, writing nothing, with a not-found refusal if the course has no such version, and with whatever `edit` says.
+    async fn update(
+        &self,
         course: CourseId,
-        now: DateTime<Utc>,
-    ) -> Result<Option<FoundLesson>, CourseError>;
+        id: CourseVersionId,
+        edit: VersionEdit,
+    ) -> Result<CourseVersion, CourseError>;
+}
 
-    /// One atomic fact: adds the events that are not known yet to the person's assignments of their courses, an open one
-    /// before a closed one and the newest first, and saves what the assignments are then. The answers are in the order of
-    /// the events; none, writing nothing, where the person has no assignment of the course.
-    async fn record(
+/// Reads versions of courses. Each method is one statement.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait VersionQueries: Send + Sync {
+    /// The version with this id, if it is one of the course.
+    async fn find(&self, course: CourseId, id: CourseVersionId)
+    -> Result<Option<CourseVersion>, CourseError>;
+
+    /// The versions of a course in this order, ties by id, those that were never published last when it goes by that.
+    /// The content is read only `with_data`. Gives `None` if there is no such course.
+    async fn list(
         &self,
-        user: UserId,
-        events: Vec<(CourseId, ProgressEvent)>,
-        received_at: DateTime<Utc>,
-    ) -> Result<Vec<Option<Recorded>>, CourseError>;
+        course: CourseId,
+        with_data: bool,
+        sort: Sort<VersionKey>,
+        page: PageRequest,
+    ) -> Result<Option<Page<ListedVersion>>, CourseError>;
 }

@@ -1,10 +1,11 @@
 use domain_kernel::{Actor, CourseId, Refusal};
 
 use crate::ports::Recorded;
-use crate::{CourseError, CourseService, ProgressEvent};
+use crate::{CourseError, LearningService, ProgressEvent};
 
-impl CourseService {
-    /// Takes what a phone reports of a course. Repeated and late events are fine: phones retry.
+impl LearningService {
+    /// Takes what a phone reports of a course. Repeated and late events are fine: phones retry. Fails with a not-found refusal
+    /// if the person never had the course.
     pub async fn report_progress(
         &self,
         actor: &Actor,
@@ -22,6 +23,44 @@ impl CourseService {
         actor: &Actor,
         events: Vec<(CourseId, ProgressEvent)>,
     ) -> Result<Vec<Option<Recorded>>, CourseError> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
         self.assignments.record(actor.user, events, self.clock.now()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain_kernel::{DomainError, ErrorKind};
+
+    use super::*;
+    use crate::learning::tests::{COURSE, Fixture, an_assignment, an_event, learner, now};
+
+    #[tokio::test]
+    async fn an_event_is_recorded_for_the_person_at_the_time_of_receipt() {
+        let actor = learner();
+        let recorded = Recorded { duplicate: false, stale: true, assignment: an_assignment(&actor) };
+        let (mut fixture, answer, user) = (Fixture::default(), recorded.clone(), actor.user);
+        fixture.assignments.expect_record().return_once(move |person, events, received_at| {
+            assert_eq!((person, events, received_at), (user, vec![(COURSE, an_event())], now()));
+            Ok(vec![Some(answer)])
+        });
+        let told = fixture.service().report_progress(&actor, COURSE, an_event()).await;
+        assert_eq!(told.expect("taken"), recorded);
+    }
+
+    #[tokio::test]
+    async fn a_course_that_the_person_never_had_is_not_found() {
+        let mut fixture = Fixture::default();
+        fixture.assignments.expect_record().return_once(|_, _, _| Ok(vec![None]));
+        let refused = fixture.service().report_progress(&learner(), COURSE, an_event()).await;
+        assert_eq!(refused.expect_err("refused").kind(), ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn an_empty_batch_costs_nothing() {
+        let told = Fixture::default().service().report_progress_batch(&learner(), vec![]).await;
+        assert_eq!(told.expect("nothing to do"), []);
     }
 }

@@ -2,25 +2,16 @@ use std::sync::Arc;
 
 use domain_kernel::{Clock, IdGenerator};
 
-use crate::ports::{AssignmentRepository, CourseRepository};
+use crate::ports::{CourseQueries, CourseRepository, VersionQueries, VersionRepository};
 
 /// The use cases of the courses domain.
 #[derive(Clone)]
+#[expect(missing_docs, reason = "the ports say what they are")]
 pub struct CourseService {
-    pub(crate) courses: Arc<dyn CourseRepository>,
-    pub(crate) assignments: Arc<dyn AssignmentRepository>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) ids: Arc<dyn IdGenerator>,
-}
-
-impl CourseService {
-    /// Wires the use cases to the outside.
-    pub fn new(
-        courses: Arc<dyn CourseRepository>,
-        assignments: Arc<dyn AssignmentRepository>,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn IdGenerator>,
-    ) -> Self {
-        Self { courses, assignments, clock, ids }
-    }
+    pub courses: Arc<dyn CourseRepository>,
+    pub queries: Arc<dyn CourseQueries>,
+    pub versions: Arc<dyn VersionRepository>,
+    pub version_queries: Arc<dyn VersionQueries>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn IdGenerator>,
 }

@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use domain_kernel::{CourseId, CourseVersionId, FieldProblem, UserId};
+use domain_kernel::{CourseId, CourseVersionId, FieldProblem, OrgId, UserId};
 use serde_json::{Map, Value};
 
 use crate::{CourseError, json};
@@ -27,7 +27,17 @@ impl VersionData {
         &self.0
     }
 
-    /// The object, for storage and for the wire.
+    /// Bytes of it, written without blanks: what the audit trail notes in the place of the content.
+    pub fn size(&self) -> usize {
+        serde_json::to_string(&self.0).map_or(0, |text| text.len())
+    }
+
+    /// The fields of the object, for the wire.
+    pub fn into_map(self) -> Map<String, Value> {
+        self.0
+    }
+
+    /// The object, for storage.
     pub fn into_value(self) -> Value {
         Value::Object(self.0)
     }
@@ -61,9 +71,51 @@ impl VersionStatus {
     }
 }
 
+/// A version by its key and its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edition {
+    /// Key.
+    pub id: CourseVersionId,
+    /// Counts the versions of the course, from 1.
+    pub number: i32,
+}
+
+/// What a change of one version needs to know of its course.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shelf {
+    /// Which course.
+    pub course: CourseId,
+    /// Whose it is; none for the library.
+    pub organization: Option<OrgId>,
+    /// The greatest number so far; 0 when there is no version yet.
+    pub last_number: i32,
+    /// The open draft. There is one at most.
+    pub draft: Option<Edition>,
+    /// The published version. There is one at most.
+    pub published: Option<Edition>,
+}
+
+/// By what versions are put in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionKey {
+    /// When it was opened.
+    CreatedAt,
+    /// When learners were first given it; those that never were come last.
+    PublishedAt,
+}
+
+impl VersionKey {
+    /// What a client may write.
+    pub const WORDS: [(&str, Self); 2] =
+        [("created_at", Self::CreatedAt), ("published_at", Self::PublishedAt)];
+}
+
+/// A version in a list, with its content only where it was asked for: it may be long.
+pub type ListedVersion = CourseVersion<Option<VersionData>>;
+
 /// One edition of a course's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CourseVersion {
+pub struct CourseVersion<D = VersionData> {
     /// Key.
     pub id: CourseVersionId,
     /// Of which course.
@@ -73,7 +125,7 @@ pub struct CourseVersion {
     /// Where it stands.
     pub status: VersionStatus,
     /// The content.
-    pub data: VersionData,
+    pub data: D,
     /// Who opened it.
     pub created_by: UserId,
     /// When it was opened.
@@ -114,22 +166,34 @@ impl CourseVersion {
     }
 
     /// Replaces the content of a draft. `expected` is the [`lock_version`](Self::lock_version) the editor last saw; none
-    /// overwrites whatever is there.
+    /// overwrites whatever is there. Tells whether anything changed.
     pub fn revise(
         &mut self,
         data: VersionData,
         expected: Option<i32>,
         now: DateTime<Utc>,
-    ) -> Result<(), CourseError> {
+    ) -> Result<bool, CourseError> {
         if self.status != VersionStatus::Draft {
             return Err(CourseError::VersionNotDraft);
         }
-        if expected.is_some_and(|seen| seen != self.lock_version) {
-            return Err(CourseError::VersionConflict);
+        self.expect_seen(expected)?;
+        if data == self.data {
+            return Ok(false);
         }
         self.data = data;
         self.touch(now);
-        Ok(())
+        Ok(true)
+    }
+
+    /// Refuses an editor who saw a draft in an older state. What is no draft is not compared: nobody edits it.
+    pub fn expect_seen(&self, expected: Option<i32>) -> Result<(), CourseError> {
+        let is_old = expected.is_some_and(|seen| seen != self.lock_version);
+        if is_old && self.status == VersionStatus::Draft { Err(CourseError::VersionConflict) } else { Ok(()) }
+    }
+
+    /// Which one it is.
+    pub fn edition(&self) -> Edition {
+        Edition { id: self.id, number: self.number }
     }
 
     /// Gives the version to learners. Tells whether anything changed: publishing a published version is no mistake, but
@@ -161,6 +225,25 @@ impl CourseVersion {
     fn touch(&mut self, now: DateTime<Utc>) {
         self.updated_at = now;
         self.lock_version += 1;
+    }
+}
+
+impl ListedVersion {
+    /// The version with its content, if that was read.
+    pub fn whole(self) -> Option<CourseVersion> {
+        Some(CourseVersion {
+            data: self.data?,
+            id: self.id,
+            course: self.course,
+            number: self.number,
+            status: self.status,
+            created_by: self.created_by,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            published_at: self.published_at,
+            archived_at: self.archived_at,
+            lock_version: self.lock_version,
+        })
     }
 }
 
@@ -216,12 +299,22 @@ mod tests {
     #[test]
     fn an_editor_who_saw_an_older_state_changes_nothing() {
         let mut version = a_draft();
-        version.revise(data("first"), Some(0), monday()).expect("a draft");
+        assert!(version.revise(data("first"), Some(0), monday()).expect("a draft"));
         let before = version.clone();
         let refused = version.revise(data("second"), Some(0), monday()).expect_err("seen too early");
         assert_eq!((refused.kind(), refused.code()), (ErrorKind::Conflict, "version_conflict"));
         assert_eq!(version, before);
         version.revise(data("second"), None, monday()).expect("no state named, nothing compared");
+    }
+
+    #[test]
+    fn the_same_content_again_is_no_change() {
+        let mut version = a_draft();
+        assert!(!version.revise(data("Lifting"), Some(0), monday() + TimeDelta::hours(1)).expect("a draft"));
+        assert_eq!(version, a_draft());
+        assert!(version.expect_seen(Some(1)).is_err());
+        version.publish(monday()).expect("a draft");
+        assert!(version.expect_seen(Some(0)).is_ok(), "nobody edits it any more");
     }
 
     #[test]

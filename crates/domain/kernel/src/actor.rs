@@ -54,6 +54,8 @@ pub struct Actor {
     pub staff: Option<StaffRole>,
     /// Active memberships only.
     pub memberships: Vec<ActorMembership>,
+    /// Whether the person holds a valid certification as champion: one on each of their teams.
+    pub is_champion: bool,
     /// Where the request came from.
     pub origin: Origin,
 }
@@ -88,6 +90,12 @@ impl Actor {
         }
     }
 
+    /// The organizations that the actor can see anything of; none for staff, who see all.
+    pub fn horizon(&self) -> Option<Vec<OrgId>> {
+        let own = || self.memberships.iter().map(|membership| membership.organization).collect();
+        self.staff.is_none().then(own)
+    }
+
     /// The actor's highest role in `scope`, or `None` when the actor has no part in it.
     pub fn role_in(&self, scope: Scope) -> Option<Role> {
         self.staff_role().max(self.own_role(scope))
@@ -108,6 +116,7 @@ impl Actor {
         self.memberships.iter().find(|m| m.organization == organization).map(|m| match scope {
             _ if m.org_admin => Role::OrgAdmin,
             Scope::Team(_, team) if m.administered_teams.contains(&team) => Role::TeamAdmin,
+            Scope::Team(_, team) if m.teams.contains(&team) && self.is_champion => Role::Champion,
             Scope::Team(_, team) if m.teams.contains(&team) => Role::TeamMember,
             _ => Role::Member,
         })
@@ -153,6 +162,7 @@ mod tests {
             user: UserId::new(Uuid::from_u128(6)),
             staff,
             memberships: vec![membership],
+            is_champion: false,
             origin: Origin::default(),
         }
     }
@@ -166,6 +176,20 @@ mod tests {
         assert_eq!(lead.role_in(Scope::Organization(FOREIGN)), None);
         assert_eq!(lead.role_in(Scope::Platform), None);
         assert_eq!(actor(None, true, vec![]).role_in(Scope::Team(OWN, OTHER_TEAM)), Some(Role::OrgAdmin));
+    }
+
+    #[test]
+    fn a_champion_is_one_on_the_own_teams_only() {
+        let mut champion = actor(None, false, vec![]);
+        champion.is_champion = true;
+        for membership in &mut champion.memberships {
+            membership.teams = vec![TEAM];
+        }
+        assert_eq!(champion.role_in(Scope::Team(OWN, TEAM)), Some(Role::Champion));
+        assert_eq!(champion.role_in(Scope::Team(OWN, OTHER_TEAM)), Some(Role::Member));
+        assert_eq!(champion.role_in(Scope::Team(FOREIGN, TEAM)), None);
+        champion.is_champion = false;
+        assert_eq!(champion.role_in(Scope::Team(OWN, TEAM)), Some(Role::TeamMember));
     }
 
     #[test]

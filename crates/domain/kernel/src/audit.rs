@@ -2,7 +2,10 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{CourseId, InvitationId, MembershipId, OrgId, Origin, TeamId, UserId};
+use crate::{
+    ChampionCertificationId, CourseId, CourseVersionId, InvitationId, MembershipId, OrgId, Origin,
+    RefinementId, TeamId, UserId,
+};
 
 /// What an audited write was about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,10 +18,16 @@ pub enum AuditSubject {
     Team(TeamId),
     /// A course.
     Course(CourseId),
+    /// A version of a course.
+    CourseVersion(CourseVersionId),
     /// An account.
     User(UserId),
     /// An invitation.
     Invitation(InvitationId),
+    /// A certification as champion.
+    ChampionCertification(ChampionCertificationId),
+    /// A refinement.
+    Refinement(RefinementId),
 }
 
 impl AuditSubject {
@@ -29,8 +38,11 @@ impl AuditSubject {
             Self::Membership(id) => ("membership", id.uuid()),
             Self::Team(id) => ("team", id.uuid()),
             Self::Course(id) => ("course", id.uuid()),
+            Self::CourseVersion(id) => ("course_version", id.uuid()),
             Self::User(id) => ("user", id.uuid()),
             Self::Invitation(id) => ("invitation", id.uuid()),
+            Self::ChampionCertification(id) => ("champion_certification", id.uuid()),
+            Self::Refinement(id) => ("refinement", id.uuid()),
         }
     }
 }

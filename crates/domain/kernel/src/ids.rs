@@ -61,4 +61,8 @@ ids! {
     TrainingCategoryId,
     /// A course given to a membership.
     AssignmentId,
+    /// What says that a user is a champion.
+    ChampionCertificationId,
+    /// A note of practice on a team's floor.
+    RefinementId,
 }

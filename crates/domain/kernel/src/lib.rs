@@ -1,18 +1,19 @@
 //! What every Worklete domain shares.
 //!
 //! Typed ids, the [`Actor`] behind a request, the permission table ([`policy`]), validated values that occur in more
-//! than one domain ([`PersonName`], [`EmailAddress`]), how errors describe themselves ([`DomainError`]), the audit
-//! entry, and the ports that every domain needs: [`Clock`],
-//! [`IdGenerator`] and [`Throttle`].
+//! than one domain ([`PersonName`], [`EmailAddress`]), the rules of free JSON ([`json`]), how errors describe themselves
+//! ([`DomainError`]), the audit entry, and the ports that every domain needs: [`Clock`], [`IdGenerator`] and [`Throttle`].
 //!
 //! This crate knows no database, no HTTP and no other domain.
 
 mod actor;
 mod audit;
 mod clock;
+mod day;
 mod error;
 mod ids;
 mod invite_code;
+pub mod json;
 mod page;
 mod patch;
 pub mod policy;
@@ -25,10 +26,11 @@ mod throttle;
 pub use actor::{Actor, ActorMembership, Origin, Scope};
 pub use audit::{AuditEntry, AuditSubject};
 pub use clock::{Clock, IdGenerator};
+pub use day::parse_day;
 pub use error::{DomainError, ErrorKind, FieldErrors, FieldProblem, Refusal, StorageError};
 pub use ids::{
-    AssignmentId, CourseId, CourseVersionId, InvitationId, MembershipId, OrgId, PasswordResetId, SessionId,
-    TeamId, TrainingCategoryId, UserId,
+    AssignmentId, ChampionCertificationId, CourseId, CourseVersionId, InvitationId, MembershipId, OrgId,
+    PasswordResetId, RefinementId, SessionId, TeamId, TrainingCategoryId, UserId,
 };
 pub use invite_code::InviteCode;
 pub use page::{MAX_ROWS, Page, PageRequest};

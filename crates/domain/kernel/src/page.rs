@@ -19,9 +19,21 @@ pub struct Page<T> {
     pub total: i64,
 }
 
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), total: 0 }
+    }
+}
+
 impl<T> Page<T> {
     /// The same part of another kind.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(change).collect(), total: self.total }
+    }
+
+    /// The same, unless one of its rows cannot be changed.
+    pub fn try_map<U, E>(self, change: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
+        let items = self.items.into_iter().map(change).collect::<Result<_, E>>()?;
+        Ok(Page { items, total: self.total })
     }
 }

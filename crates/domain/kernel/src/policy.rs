@@ -31,6 +31,8 @@ pub enum Role {
     Member,
     /// Is on the team in question.
     TeamMember,
+    /// Is on the team in question and holds a valid certification as champion.
+    Champion,
     /// Runs the team in question.
     TeamAdmin,
     /// Runs the organization; counts as admin of each of its teams.
@@ -52,6 +54,8 @@ pub enum Permission {
     MembershipCreate,
     /// See somebody else's membership, with the invite code.
     MembershipRead,
+    /// See what somebody else's phone reported of a course.
+    ProgressRead,
     /// Change, end or take up again somebody's membership.
     MembershipUpdate,
     /// See on which teams somebody else is.
@@ -78,11 +82,26 @@ pub enum Permission {
     TeamAdminManage,
     /// Add a course to the library or to an organization.
     CourseCreate,
-    /// Read a course in the staff area.
+    /// Read a course and its versions in the staff area.
     CourseRead,
+    /// Change or archive a course.
+    CourseUpdate,
+    /// Open, change, publish and archive versions of a course.
+    CourseVersionManage,
+    /// See who is certified as champion.
+    CertificationRead,
+    /// Certify a champion, or take a certification back.
+    CertificationManage,
+    /// See the refinements of a team.
+    RefinementRead,
+    /// Note a refinement of a team, and change the own notes.
+    RefinementWrite,
+    /// Change the refinements that others noted.
+    RefinementManage,
 }
 
 /// Whether `role` may do `permission` in the scope where it holds that role.
+#[expect(clippy::too_many_lines, reason = "a table, which grows with the permissions")]
 pub fn allows(role: Role, permission: Permission) -> bool {
     use Permission as P;
     match role {
@@ -92,8 +111,11 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamRead
             | P::TeamList
             | P::MembershipRead
+            | P::ProgressRead
             | P::MembershipTeamsRead
-            | P::UserRead => true,
+            | P::UserRead
+            | P::CertificationRead
+            | P::RefinementRead => true,
             P::OrganizationCreate
             | P::MembershipCreate
             | P::OrgAdminManage
@@ -102,14 +124,20 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamDelete
             | P::TeamAdminManage
             | P::CourseCreate
+            | P::CourseUpdate
+            | P::CourseVersionManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::InvitationManage
-            | P::UserRename => false,
+            | P::UserRename
+            | P::CertificationManage
+            | P::RefinementWrite
+            | P::RefinementManage => false,
         },
         Role::OrgAdmin => match permission {
             P::MembershipCreate
             | P::MembershipRead
+            | P::ProgressRead
             | P::OrgAdminManage
             | P::TeamCreate
             | P::TeamRead
@@ -122,11 +150,27 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipTeamsRead
             | P::InvitationManage
             | P::UserRead
-            | P::UserRename => true,
-            P::OrganizationCreate | P::CourseCreate | P::CourseRead => false,
+            | P::UserRename
+            | P::RefinementRead
+            | P::RefinementWrite => true,
+            P::OrganizationCreate
+            | P::CourseCreate
+            | P::CourseRead
+            | P::CourseUpdate
+            | P::CourseVersionManage
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementManage => false,
         },
         Role::TeamAdmin => match permission {
-            P::MembershipRead | P::TeamRead | P::TeamList | P::TeamRename | P::UserRead => true,
+            P::MembershipRead
+            | P::ProgressRead
+            | P::TeamRead
+            | P::TeamList
+            | P::TeamRename
+            | P::UserRead
+            | P::RefinementRead
+            | P::RefinementWrite => true,
             P::OrganizationCreate
             | P::MembershipCreate
             | P::OrgAdminManage
@@ -135,11 +179,41 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamAdminManage
             | P::CourseCreate
             | P::CourseRead
+            | P::CourseUpdate
+            | P::CourseVersionManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::MembershipTeamsRead
             | P::InvitationManage
-            | P::UserRename => false,
+            | P::UserRename
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementManage => false,
+        },
+        Role::Champion => match permission {
+            P::TeamRead | P::TeamList | P::RefinementRead | P::RefinementWrite => true,
+            P::OrganizationCreate
+            | P::MembershipCreate
+            | P::OrgAdminManage
+            | P::MembershipRead
+            | P::ProgressRead
+            | P::TeamCreate
+            | P::TeamRename
+            | P::TeamDelete
+            | P::TeamAdminManage
+            | P::CourseCreate
+            | P::CourseRead
+            | P::CourseUpdate
+            | P::CourseVersionManage
+            | P::OrganizationUpdate
+            | P::MembershipUpdate
+            | P::MembershipTeamsRead
+            | P::InvitationManage
+            | P::UserRead
+            | P::UserRename
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementManage => false,
         },
         Role::TeamMember => match permission {
             P::TeamRead | P::TeamList => true,
@@ -147,18 +221,26 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead
+            | P::ProgressRead
             | P::TeamCreate
             | P::TeamRename
             | P::TeamDelete
             | P::TeamAdminManage
             | P::CourseCreate
             | P::CourseRead
+            | P::CourseUpdate
+            | P::CourseVersionManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::MembershipTeamsRead
             | P::InvitationManage
             | P::UserRead
-            | P::UserRename => false,
+            | P::UserRename
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementRead
+            | P::RefinementWrite
+            | P::RefinementManage => false,
         },
         Role::Member => match permission {
             P::TeamList => true,
@@ -166,6 +248,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead
+            | P::ProgressRead
             | P::TeamCreate
             | P::TeamRead
             | P::TeamRename
@@ -173,12 +256,19 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamAdminManage
             | P::CourseCreate
             | P::CourseRead
+            | P::CourseUpdate
+            | P::CourseVersionManage
             | P::OrganizationUpdate
             | P::MembershipUpdate
             | P::MembershipTeamsRead
             | P::InvitationManage
             | P::UserRead
-            | P::UserRename => false,
+            | P::UserRename
+            | P::CertificationRead
+            | P::CertificationManage
+            | P::RefinementRead
+            | P::RefinementWrite
+            | P::RefinementManage => false,
         },
     }
 }

@@ -91,5 +91,5 @@ pub fn staff(role: StaffRole) -> Actor {
 /// A signed-in person without any membership.
 pub fn nobody() -> Actor {
     let user = UserId::new(Uuid::from_u128(0xA0));
-    Actor { user, staff: None, memberships: Vec::new(), origin: Origin::default() }
+    Actor { user, staff: None, memberships: Vec::new(), is_champion: false, origin: Origin::default() }
 }

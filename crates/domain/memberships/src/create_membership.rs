@@ -1,11 +1,12 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use domain_kernel::{
-    Actor, AuditSubject, EmailAddress, InvitationId, MembershipId, OrgId, Permission, PersonName, Refusal,
-    Scope, TeamId,
+    Actor, AuditSubject, Budget, EmailAddress, InvitationId, MembershipId, OrgId, Permission, PersonName,
+    Refusal, Scope, TeamId,
 };
-use serde_json::json;
+use serde_json::Value;
 
 use crate::ports::NewMembership;
+use crate::update_membership::facts;
 use crate::{
     Added, ExternalId, Invitation, InvitationStatus, JobTitle, Membership, MembershipError,
     MembershipService, MembershipStatus,
@@ -41,12 +42,12 @@ pub struct CreateMembership {
 
 impl MembershipService {
     /// Puts a person on the roster, with an invitation whose code they sign up with. Somebody who had left and comes back
-    /// under the same external id gets the old membership again.
+    /// under the same external id gets the old membership again. Gives the invitation beside it if it is to be mailed.
     pub async fn create_membership(
         &self,
         actor: &Actor,
         command: CreateMembership,
-    ) -> Result<Added, MembershipError> {
+    ) -> Result<(Added, Option<InvitationId>), MembershipError> {
         let organization = command.organization;
         actor.require(Permission::MembershipCreate, Scope::Organization(organization))?;
         let settings = self.memberships.find_settings(organization).await?.ok_or(Refusal::NotFound)?;
@@ -80,11 +81,9 @@ impl MembershipService {
                 Some(organization),
                 AuditSubject::Membership(id),
             )
-            .after(json!({
-                "external_id": membership.external_id.as_ref().map(ExternalId::as_str),
-                "job_title": membership.job_title.as_ref().map(JobTitle::as_str),
-                "org_admin": membership.org_admin,
-            }));
+            .after(Value::Object(
+                facts(&membership).into_iter().map(|(name, is)| (name.into(), is)).collect(),
+            ));
         let write = || {
             let new = NewMembership {
                 invitation: self.new_invitation(organization, id, now),
@@ -93,7 +92,18 @@ impl MembershipService {
             };
             self.memberships.add(new)
         };
-        Self::with_free_code(write).await.map(|added| added.at(now))
+        let added = Self::with_free_code(write).await?.at(now);
+        let (Added::Created(view) | Added::Reactivated(view)) = &added;
+        let invited =
+            view.invitation.as_ref().filter(|_| view.membership.status == MembershipStatus::Pending);
+        let invited = invited.map(|invitation| invitation.id).filter(|_| self.may_mail(&view.membership));
+        Ok((added, invited))
+    }
+
+    /// Whether a mail with a code is to go out, which counts it: not without an address, nor after too many of late.
+    pub(crate) fn may_mail(&self, membership: &Membership) -> bool {
+        let key = membership.id.to_string();
+        membership.email.is_some() && self.throttle.record(Budget::InvitationMailsOfMembership, &key).is_ok()
     }
 
     /// Runs a write that draws an invite code, again while the code is in use.
@@ -142,7 +152,7 @@ mod tests {
             organization: ORG,
             first_name: PersonName::parse("Demo").expect("a name"),
             last_name: PersonName::parse("Learner").expect("a name"),
-            email: None,
+            email: EmailAddress::parse("ann@example.org").ok(),
             external_id: ExternalId::parse("E-1").ok(),
             job_title: None,
             hired_on: None,
@@ -161,12 +171,13 @@ mod tests {
     async fn an_org_admin_gets_a_pending_membership_with_a_code_for_thirty_days() {
         let mut fixture = Fixture::with_settings();
         fixture.memberships.expect_add().return_once(|new| Ok(created(new)));
-        let added =
-            fixture.service().create_membership(&member_of(ORG, true), command()).await.expect("adds");
-        let Added::Created(view) = added else { panic!("expected a new membership") };
+        let added = fixture.service().create_membership(&member_of(ORG, true), command()).await;
+        let (Added::Created(view), Some(invited)) = added.expect("adds") else {
+            panic!("expected a new membership and a mail")
+        };
         let invitation = view.invitation.expect("an invitation");
         assert_eq!(view.membership.status, MembershipStatus::Pending);
-        assert_eq!(invitation.membership, view.membership.id);
+        assert_eq!((invitation.membership, invitation.id), (view.membership.id, invited));
         assert_eq!(invitation.expires_at - invitation.created_at, chrono::TimeDelta::days(30));
     }
 

@@ -5,8 +5,11 @@ use crate::{Membership, MembershipError, MembershipService, MembershipView};
 /// As what somebody reads a membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
-    /// Runs the organization or a team of the person, or is staff: sees the invite code.
+    /// Runs the organization, or is a staff admin: sees every invite code.
     Admin,
+    /// Runs a team of the person, or is staff that reads: sees the invite codes of people who get no say with them. Whoever
+    /// reads a code can take the membership, so nobody may get further by it than they are.
+    Lead,
     /// The person themselves.
     Person,
     /// Somebody else of the organization: sees who it is, and not how to reach them.
@@ -37,7 +40,13 @@ impl Membership {
         if !self.teams.iter().copied().any(runs) {
             actor.require(Permission::MembershipRead, Scope::Organization(self.organization))?;
         }
-        Ok(Reader::Admin)
+        Ok(self.admin_reader(actor))
+    }
+
+    /// As what somebody reads it who may read memberships here.
+    pub(crate) fn admin_reader(&self, actor: &Actor) -> Reader {
+        let manages = actor.require(Permission::InvitationManage, Scope::Organization(self.organization));
+        if manages.is_ok() { Reader::Admin } else { Reader::Lead }
     }
 }
 
@@ -81,8 +90,13 @@ mod tests {
         let person = member_of(ORG, false);
         own.membership.user = Some(person.user);
         assert_eq!(read_by(&person, own).await, Ok(Reader::Person));
-        for actor in [lead_of(TEAM), member_of(ORG, true), staff(StaffRole::Employee)] {
-            assert_eq!(read_by(&actor, on(TEAM)).await, Ok(Reader::Admin));
+        for (actor, reader) in [
+            (lead_of(TEAM), Reader::Lead),
+            (staff(StaffRole::Employee), Reader::Lead),
+            (member_of(ORG, true), Reader::Admin),
+            (staff(StaffRole::Admin), Reader::Admin),
+        ] {
+            assert_eq!(read_by(&actor, on(TEAM)).await, Ok(reader));
         }
     }
 

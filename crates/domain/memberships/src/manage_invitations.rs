@@ -28,11 +28,12 @@ impl MembershipService {
         organization: OrgId,
         id: InvitationId,
     ) -> Result<InvitationDetails, MembershipError> {
+        actor.require(Permission::InvitationManage, Scope::Organization(organization))?;
         let throttle = self.throttle.clone();
         let (actor, now, audit_id) = (actor.clone(), self.clock.now(), self.ids.next());
         let expires_at = now + self.invitation_lifespan;
         let edit: InvitationEdit = Box::new(move |details| {
-            require(&actor, organization, details)?;
+            is_of(organization, details)?;
             let status = details.invitation.status_at(now);
             if status != InvitationStatus::Pending {
                 return Err(MembershipError::InvitationEnded(status));
@@ -56,9 +57,10 @@ impl MembershipService {
         organization: OrgId,
         id: InvitationId,
     ) -> Result<InvitationDetails, MembershipError> {
+        actor.require(Permission::InvitationManage, Scope::Organization(organization))?;
         let (actor, now, audit_id) = (actor.clone(), self.clock.now(), self.ids.next());
         let edit: InvitationEdit = Box::new(move |details| {
-            require(&actor, organization, details)?;
+            is_of(organization, details)?;
             match details.invitation.status_at(now) {
                 InvitationStatus::Revoked => return Ok(InvitationChange::None),
                 InvitationStatus::Pending => {}
@@ -83,6 +85,7 @@ impl MembershipService {
         organization: OrgId,
         id: InvitationId,
     ) -> Result<InvitationDetails, MembershipError> {
+        actor.require(Permission::InvitationManage, Scope::Organization(organization))?;
         let now = self.clock.now();
         let write = || {
             let throttle = self.throttle.clone();
@@ -90,7 +93,7 @@ impl MembershipService {
             let (new_id, code, lifespan) =
                 (InvitationId::new(self.ids.next()), self.codes.code(), self.invitation_lifespan);
             let edit: InvitationEdit = Box::new(move |details| {
-                require(&actor, organization, details)?;
+                is_of(organization, details)?;
                 let old = &details.invitation;
                 match details.membership_status {
                     MembershipStatus::Pending => {}
@@ -124,9 +127,8 @@ impl MembershipService {
     }
 }
 
-/// Passes when the invitation is one of the organization and the actor manages those.
-fn require(actor: &Actor, organization: OrgId, details: &InvitationDetails) -> Result<(), Refusal> {
-    actor.require(Permission::InvitationManage, Scope::Organization(organization))?;
+/// Passes when the invitation is one of the organization.
+fn is_of(organization: OrgId, details: &InvitationDetails) -> Result<(), Refusal> {
     if details.invitation.organization == organization { Ok(()) } else { Err(Refusal::NotFound) }
 }
 

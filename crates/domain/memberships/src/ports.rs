@@ -189,10 +189,11 @@ pub trait MembershipQueries: Send + Sync {
 
     /// The pending and active memberships whose names on the roster or on the account hold, for each word, one that begins
     /// so, case and accents ignored; with the team's organization, in one read. None if there is no such live team. Words
-    /// without a letter or digit find nobody.
+    /// without a letter or digit find nobody. Outside of `horizon` there is no team: nothing is looked for there.
     async fn search_around_team(
         &self,
         search: MemberSearch,
+        horizon: Option<Vec<OrgId>>,
         page: PageRequest,
     ) -> Result<Option<(OrgId, Page<FoundMember>)>, MembershipError>;
 }

@@ -1,4 +1,4 @@
-use domain_kernel::{Actor, AuditSubject, MembershipId, Permission, Scope};
+use domain_kernel::{Actor, AuditSubject, MembershipId, Permission, Refusal, Scope};
 use serde_json::json;
 
 use crate::{MembershipError, MembershipService, MembershipStatus, MembershipView};
@@ -12,11 +12,12 @@ impl MembershipService {
         id: MembershipId,
         org_admin: bool,
     ) -> Result<MembershipView, MembershipError> {
+        // Looked at first, without a lock: nobody waits for somebody who may not.
+        let organization = self.memberships.find(id).await?.ok_or(Refusal::NotFound)?.membership.organization;
+        actor.require(Permission::OrgAdminManage, Scope::Organization(organization))?;
         let (actor, now, audit_id) = (actor.clone(), self.clock.now(), self.ids.next());
         let edit = Box::new(move |view: &mut MembershipView| {
             let membership = &mut view.membership;
-            let organization = membership.organization;
-            actor.require(Permission::OrgAdminManage, Scope::Organization(organization))?;
             if membership.org_admin == org_admin {
                 return Ok(None);
             }
@@ -47,6 +48,7 @@ mod tests {
 
     fn service() -> MembershipService {
         let mut fixture = Fixture::default();
+        fixture.memberships.expect_find().returning(|_| Ok(Some(a_view())));
         fixture.memberships.expect_update().returning(|_, edit| {
             let mut view = a_view();
             let audit = edit(&mut view)?;

@@ -90,8 +90,8 @@ impl MembershipService {
             self.memberships.update(id, edit)
         };
         let view = Self::with_free_code(write).await?;
-        let invited =
-            view.invitation.as_ref().map(|invitation| invitation.id).filter(|id| Some(*id) == drawn);
+        let invited = view.invitation.as_ref().map(|invitation| invitation.id);
+        let invited = invited.filter(|id| Some(*id) == drawn && self.may_mail(&view.membership));
         Ok((view.at(now), invited))
     }
 }
@@ -162,20 +162,22 @@ fn replace(present: &mut Vec<TeamId>, wanted: Vec<TeamId>) {
     present.extend(new);
 }
 
+/// What the trail tells of a membership: nothing that names the person.
+pub(crate) fn facts(membership: &Membership) -> [(&'static str, Value); 7] {
+    let teams = |teams: &[TeamId]| teams.iter().map(ToString::to_string).collect::<Vec<_>>();
+    [
+        ("external_id", json!(membership.external_id.as_ref().map(ExternalId::as_str))),
+        ("job_title", json!(membership.job_title.as_ref().map(JobTitle::as_str))),
+        ("hired_on", json!(membership.hired_on.map(|day| day.to_string()))),
+        ("org_admin", json!(membership.org_admin)),
+        ("status", json!(membership.status.as_str())),
+        ("team_ids", json!(teams(&membership.teams))),
+        ("administered_team_ids", json!(teams(&membership.administered_teams))),
+    ]
+}
+
 /// What changed, before and after. Of names and addresses only that they changed: the trail outlives the person's data.
 fn differences(before: &Membership, after: &Membership) -> (Value, Value) {
-    let facts = |membership: &Membership| {
-        let teams = |teams: &[TeamId]| teams.iter().map(ToString::to_string).collect::<Vec<_>>();
-        [
-            ("external_id", json!(membership.external_id.as_ref().map(ExternalId::as_str))),
-            ("job_title", json!(membership.job_title.as_ref().map(JobTitle::as_str))),
-            ("hired_on", json!(membership.hired_on.map(|day| day.to_string()))),
-            ("org_admin", json!(membership.org_admin)),
-            ("status", json!(membership.status.as_str())),
-            ("team_ids", json!(teams(&membership.teams))),
-            ("administered_team_ids", json!(teams(&membership.administered_teams))),
-        ]
-    };
     let (mut old, mut new) = (Map::new(), Map::new());
     for ((name, was), (_, is)) in facts(before).into_iter().zip(facts(after)) {
         if was != is {
@@ -252,7 +254,8 @@ mod tests {
         let (service, written) = holding(stored);
         let (view, invited) = service.update_membership(&member_of(ORG, true), ORG, id, change).await?;
         let is_back = view.membership.status == MembershipStatus::Pending && was_deactivated;
-        assert_eq!(invited.is_some(), is_back, "a mail for a new invitation and for nothing else");
+        let has_address = view.membership.email.is_some();
+        assert_eq!(invited.is_some(), is_back && has_address, "a mail for a new invitation only");
         let audit = written.lock().expect("lock").take().expect("the edit ran");
         Ok((view, audit))
     }
@@ -285,6 +288,7 @@ mod tests {
 
         let mut gone = left(active());
         gone.user = None;
+        gone.membership.email = EmailAddress::parse("ann@example.org").ok();
         let old = gone.invitation.clone();
         let (view, _) = change(gone, to(WantedStatus::Active)).await.expect("changes");
         assert_eq!((view.membership.status, view.membership.user), (MembershipStatus::Pending, None));

@@ -2,6 +2,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use domain_kernel::{FieldProblem, OrgId, TextRule, parse_text};
+use sha2::{Digest, Sha256};
 
 /// Name of an organization: 1 to 200 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +114,11 @@ impl SamlInfo {
     /// The document.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// SHA-256 of the document in hexadecimal digits.
+    pub fn digest(&self) -> String {
+        Sha256::digest(self.0.as_bytes()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
     }
 }
 

@@ -20,11 +20,13 @@ impl OrgService {
                 return Ok(None);
             }
             organization.updated_at = now;
-            // The document itself stays out of the trail: it can be large, and is in the backup.
+            // The document itself stays out of the trail, as it can be large; its digest tells which one it was.
+            let digest =
+                |info: &Option<SamlInfo>| json!({ "saml_info_sha256": info.as_ref().map(SamlInfo::digest) });
             let audit = actor
                 .audit(audit_id, now, "organization.saml_info", Some(id), AuditSubject::Organization(id))
-                .before(json!({ "sso_enabled": before.is_some() }))
-                .after(json!({ "sso_enabled": organization.saml_info.is_some() }));
+                .before(digest(&before))
+                .after(digest(&organization.saml_info));
             Ok(Some(audit))
         });
         self.organizations.update(id, edit).await

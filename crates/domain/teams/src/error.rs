@@ -9,6 +9,9 @@ pub enum TeamError {
     /// The organization has a live team of this name.
     #[error("The organization has a team of this name already.")]
     NameTaken(FieldErrors),
+    /// Fields break rules.
+    #[error("Some fields are wrong.")]
+    Invalid(FieldErrors),
     /// Below a port.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -21,11 +24,18 @@ impl TeamError {
     }
 }
 
+impl From<FieldErrors> for TeamError {
+    fn from(fields: FieldErrors) -> Self {
+        Self::Invalid(fields)
+    }
+}
+
 impl DomainError for TeamError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Refused(refusal) => refusal.kind(),
             Self::NameTaken(_) => ErrorKind::Conflict,
+            Self::Invalid(_) => ErrorKind::Invalid,
             Self::Storage(error) => error.kind(),
         }
     }
@@ -34,13 +44,14 @@ impl DomainError for TeamError {
         match self {
             Self::Refused(refusal) => refusal.code(),
             Self::NameTaken(_) => "team_name_taken",
+            Self::Invalid(_) => "validation_failed",
             Self::Storage(error) => error.code(),
         }
     }
 
     fn fields(&self) -> Option<&FieldErrors> {
         match self {
-            Self::NameTaken(fields) => Some(fields),
+            Self::NameTaken(fields) | Self::Invalid(fields) => Some(fields),
             Self::Refused(_) | Self::Storage(_) => None,
         }
     }

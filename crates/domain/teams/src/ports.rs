@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain_kernel::{AuditEntry, MembershipId, OrgId, Page, PageRequest, TeamId, UserId};
+use domain_kernel::{AuditEntry, MembershipId, OrgId, Page, PageRequest, RefinementId, TeamId, UserId};
 
-use crate::{AddedAdmin, Team, TeamAdmin, TeamError};
+use crate::{AddedAdmin, Refinement, Team, TeamAdmin, TeamError, TeamPlace};
 
 /// A pure change of a team, run while the row is locked. Gives the audit row of the change, or none when nothing changed.
 pub type TeamEdit = Box<dyn FnOnce(&mut Team) -> Result<Option<AuditEntry>, TeamError> + Send>;
@@ -53,7 +53,7 @@ pub trait TeamRepository: Send + Sync {
 pub struct MembershipOwner {
     /// In which organization.
     pub organization: OrgId,
-    /// Who took it; none while pending.
+    /// Who took it; none while pending and once it is deactivated: whoever has left does not follow the teams any more.
     pub user: Option<UserId>,
 }
 
@@ -90,4 +90,51 @@ pub trait TeamQueries: Send + Sync {
 
     /// Those of the teams that are live, with their counts, by name and then by id.
     async fn list_by_ids(&self, ids: Vec<TeamId>, page: PageRequest) -> Result<Page<Team>, TeamError>;
+}
+
+/// A pure change of a refinement, run while the row is locked. Gives the audit row of the change, or none when nothing
+/// changed.
+pub type RefinementEdit = Box<dyn FnOnce(&mut Refinement) -> Result<Option<AuditEntry>, TeamError> + Send>;
+
+/// Stores refinements.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait RefinementRepository: Send + Sync {
+    /// Where a team is. None if there is no such live team.
+    async fn find_place(&self, team: TeamId) -> Result<Option<TeamPlace>, TeamError>;
+
+    /// One atomic fact: adds the refinement and its audit row. Gives it as it is stored, which may spell numbers otherwise.
+    ///
+    /// Fails, writing nothing, with a not-found refusal if there is no such live team, and with [`TeamError::Invalid`] naming
+    /// each key of the data that holds a membership, in whatever state, of no or of another organization, or a course that is
+    /// neither the organization's own nor of the library.
+    async fn insert(&self, refinement: Refinement, audit: AuditEntry) -> Result<Refinement, TeamError>;
+
+    /// One atomic fact: loads the refinement for update, runs `edit`, saves data, day and time of the change, and writes the
+    /// audit row. Gives it as it is stored then.
+    ///
+    /// Fails, writing nothing, with a not-found refusal if there is no such live team, or it has no such refinement, with
+    /// whatever `edit` says, and for new data as [`insert`](Self::insert) does.
+    async fn update(
+        &self,
+        team: TeamId,
+        id: RefinementId,
+        edit: RefinementEdit,
+    ) -> Result<Refinement, TeamError>;
+
+    /// A refinement of a team, with the team's organization, in one read. None if there is no such live team, and no refinement
+    /// if it has none of this id.
+    async fn find(
+        &self,
+        team: TeamId,
+        id: RefinementId,
+    ) -> Result<Option<(OrgId, Option<Refinement>)>, TeamError>;
+
+    /// The refinements of a team, the latest noted first and then by id; with the team's organization, in one read. None if
+    /// there is no such live team.
+    async fn list(
+        &self,
+        team: TeamId,
+        page: PageRequest,
+    ) -> Result<Option<(OrgId, Page<Refinement>)>, TeamError>;
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use domain_kernel::{Clock, IdGenerator};
 
-use crate::ports::{TeamQueries, TeamRepository};
+use crate::ports::{RefinementRepository, TeamQueries, TeamRepository};
 
 /// The use cases of the teams domain.
 #[derive(Clone)]
@@ -10,6 +10,7 @@ use crate::ports::{TeamQueries, TeamRepository};
 pub struct TeamService {
     pub teams: Arc<dyn TeamRepository>,
     pub queries: Arc<dyn TeamQueries>,
+    pub refinements: Arc<dyn RefinementRepository>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdGenerator>,
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use domain_kernel::testing::{CountingIds, FixedClock, member_of};
-use domain_kernel::{Actor, Clock, MembershipId, OrgId, PersonName, TeamId};
+use domain_kernel::{Actor, Clock, MembershipId, OrgId, PersonName, RefinementId, TeamId, UserId};
 use uuid::Uuid;
 
-use crate::ports::{MockTeamQueries, MockTeamRepository};
-use crate::{Team, TeamAdmin, TeamName, TeamService};
+use crate::ports::{MockRefinementRepository, MockTeamQueries, MockTeamRepository};
+use crate::{Refinement, RefinementData, Team, TeamAdmin, TeamName, TeamService};
 
 pub(crate) const OWN: OrgId = OrgId::new(Uuid::from_u128(1));
 pub(crate) const FOREIGN: OrgId = OrgId::new(Uuid::from_u128(2));
@@ -18,6 +18,7 @@ pub(crate) const TEAM: TeamId = TeamId::new(Uuid::from_u128(3));
 pub(crate) struct Fixture {
     pub(crate) teams: MockTeamRepository,
     pub(crate) queries: MockTeamQueries,
+    pub(crate) refinements: MockRefinementRepository,
     pub(crate) clock: Arc<FixedClock>,
 }
 
@@ -38,6 +39,7 @@ impl Fixture {
         TeamService {
             teams: Arc::new(self.teams),
             queries: Arc::new(self.queries),
+            refinements: Arc::new(self.refinements),
             clock: self.clock,
             ids: Arc::new(CountingIds::default()),
         }
@@ -72,4 +74,24 @@ pub(crate) fn on_the_team(runs_it: bool) -> Actor {
         membership.administered_teams = if runs_it { vec![TEAM] } else { vec![] };
     }
     actor
+}
+
+/// Somebody who is on the team and certified.
+pub(crate) fn a_champion() -> Actor {
+    Actor { is_champion: true, ..on_the_team(false) }
+}
+
+/// What somebody else noted.
+pub(crate) fn a_refinement(organization: OrgId) -> Refinement {
+    let now = FixedClock::default().now();
+    Refinement {
+        id: RefinementId::new(Uuid::from_u128(9)),
+        organization,
+        team: TEAM,
+        data: RefinementData::parse(serde_json::json!({ "notes": "backs" })).expect("good data"),
+        occurred_on: now.date_naive(),
+        created_by: UserId::new(Uuid::from_u128(5)),
+        created_at: now,
+        updated_at: now,
+    }
 }

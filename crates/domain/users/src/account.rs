@@ -4,7 +4,7 @@ use domain_kernel::{
     PersonName, Refusal, Scope, StaffRole, TeamId, UserId,
 };
 
-use crate::{Provider, Username};
+use crate::{Provider, Username, ValidCertification};
 
 /// How long requests that were under way during a change of username may still carry the old `uid`.
 const FORMER_UID_WINDOW: TimeDelta = TimeDelta::seconds(60);
@@ -47,6 +47,8 @@ pub struct User {
     pub last_sign_in_at: Option<DateTime<Utc>>,
     /// The `uid` before the last change of name.
     pub former_uid: Option<FormerUid>,
+    /// The newest certification as champion that is valid today. Storing a user does not store it.
+    pub champion_certification: Option<ValidCertification>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -92,6 +94,7 @@ impl User {
             deleted_at: None,
             last_sign_in_at: None,
             former_uid: None,
+            champion_certification: None,
             created_at: now,
             updated_at: now,
         }
@@ -258,7 +261,13 @@ impl Account {
             teams: m.teams.clone(),
             administered_teams: m.administered_teams.clone(),
         });
-        Actor { user: self.user.id, staff: self.user.staff_role, memberships: memberships.collect(), origin }
+        Actor {
+            user: self.user.id,
+            staff: self.user.staff_role,
+            memberships: memberships.collect(),
+            is_champion: self.user.champion_certification.is_some(),
+            origin,
+        }
     }
 }
 
@@ -334,6 +343,16 @@ mod tests {
         };
         let account = Account { user: a_user(), memberships: vec![brief] };
         assert_eq!(account.actor(Origin::default()).memberships, vec![]);
+    }
+
+    #[test]
+    fn a_valid_certification_makes_the_actor_a_champion() {
+        let mut account = Account { user: a_user(), memberships: vec![] };
+        assert!(!account.actor(Origin::default()).is_champion);
+        let date = FixedClock::default().now().date_naive();
+        let id = domain_kernel::ChampionCertificationId::new(uuid());
+        account.user.champion_certification = Some(ValidCertification { id, date, expires_on: date });
+        assert!(account.actor(Origin::default()).is_champion);
     }
 
     fn uuid() -> uuid::Uuid {

@@ -1,8 +1,8 @@
-use domain_kernel::{Actor, AuditSubject, EmailAddress, Refusal, UserId};
+use domain_kernel::{Actor, AuditSubject, Budget, EmailAddress, Refusal, UserId};
 use serde_json::json;
 
 use crate::ports::UserChange;
-use crate::{Account, ProfileChange, UserError, UserService};
+use crate::{Account, ProfileChange, User, UserError, UserService};
 
 impl UserService {
     /// Changes or clears the address of a user. Gives the account, and whether the address was another one before.
@@ -51,11 +51,13 @@ impl UserService {
         change: impl FnOnce(&mut Account) -> Result<(), UserError> + Send + 'static,
     ) -> Result<(Account, bool), UserError> {
         let (actor, now, audit_id) = (actor.clone(), self.now(), self.ports.ids.next());
+        let origin = actor.origin.clone();
         let edit = Box::new(move |account: &mut Account| {
             account.require_rename(&actor)?;
             let before = account.user.clone();
             change(account)?;
-            if account.user == before {
+            let login = |user: &User| (user.username.clone(), user.provider, user.email.clone());
+            if login(&account.user) == login(&before) {
                 return Ok(UserChange::None);
             }
             if account.user.id == actor.user {
@@ -77,7 +79,14 @@ impl UserService {
             let audit = actor.audit(audit_id, now, action, organization, AuditSubject::User(id));
             Ok(UserChange::ByOther(Box::new(audit.after(json!({ "changed": changed })))))
         });
-        Ok(self.ports.users.update(id, edit, None).await?.ok_or(Refusal::NotFound)?)
+        // That a name is taken tells who has an account, so it is limited like looking names up.
+        let address = origin.throttle_key();
+        self.ports.throttle.check(Budget::UsernameLookupsOfAddress, &address)?;
+        let updated = self.ports.users.update(id, edit, None).await;
+        if let Err(UserError::Taken(_)) = updated {
+            self.ports.throttle.record(Budget::UsernameLookupsOfAddress, &address)?;
+        }
+        Ok(updated?.ok_or(Refusal::NotFound)?)
     }
 }
 

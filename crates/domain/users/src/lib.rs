@@ -3,7 +3,8 @@
 //! Use cases of [`UserService`]: `sign_up`, `sign_in`, `authenticate`, `sign_out`, `update_account`, `change_password`,
 //! `delete_account`, `username_availability`, `request_password_reset`, `open_password_reset`, `reset_password`,
 //! `list_users`, `get_user`, `search_users`, `search_organization_users`, `change_email`, `change_username`,
-//! `create_staff_member`, `clean_up_accounts`.
+//! `create_staff_member`, `clean_up_accounts`, `list_champion_certifications`, `certify_champion`, `revoke_champion`,
+//! `revoke_champion_certification`.
 //!
 //! Sessions work as the token-auth client libraries expect: three values (token, client, uid) name a session. A token is
 //! 256 random bits, so its SHA-256 is all that is stored; slow hashing is for passwords only.
@@ -20,13 +21,17 @@ mod tests;
 mod username;
 
 mod authenticate;
+mod certify_champion;
+mod champion_certification;
 mod change_login;
 mod change_password;
 mod clean_up_accounts;
 mod create_staff_member;
 mod delete_account;
+mod list_champion_certifications;
 mod password_reset;
 mod read_users;
+mod revoke_champion_certification;
 mod sign_in;
 mod sign_out;
 mod sign_up;
@@ -35,6 +40,8 @@ mod username_availability;
 
 pub use account::{Account, FormerUid, MembershipBrief, MembershipStatus, ProfileChange, SeenUser, User};
 pub use authenticate::{Authenticated, Credentials};
+pub use certify_champion::{Certified, CertifyChampion};
+pub use champion_certification::{ChampionCertification, ValidCertification};
 pub use change_password::ChangePassword;
 pub use create_staff_member::CreateStaffMember;
 pub use error::UserError;

@@ -5,13 +5,13 @@ use std::fmt;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain_kernel::{
-    AuditEntry, InviteCode, NameKey, OrgId, Page, PageRequest, PasswordResetId, SearchWords, SessionId, Sort,
-    TeamId, UserId,
+    AuditEntry, ChampionCertificationId, InviteCode, NameKey, OrgId, Page, PageRequest, PasswordResetId,
+    SearchWords, SessionId, Sort, TeamId, UserId,
 };
 
 use crate::{
-    Account, ClientId, Login, Password, PasswordHash, PasswordReset, Secret, SeenUser, Session, TokenHash,
-    TokenState, User, UserError, Username,
+    Account, Certified, ChampionCertification, ClientId, Login, Password, PasswordHash, PasswordReset,
+    Secret, SeenUser, Session, TokenHash, TokenState, User, UserError, Username,
 };
 
 /// What is needed to check a password.
@@ -152,7 +152,8 @@ pub struct VisiblePlaces {
     pub teams: Vec<TeamId>,
 }
 
-/// Reads users. None of these gives users who deleted their account.
+/// Reads users. None of these gives users who deleted their account. As everywhere, users come with their newest
+/// certification as champion that is neither revoked nor, today in UTC, expired.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait UserQueries: Send + Sync {
@@ -230,6 +231,56 @@ pub trait PasswordResetRepository: Send + Sync {
 
     /// The request with this token, used or expired ones too.
     async fn find(&self, token: &TokenHash) -> Result<Option<PasswordReset>, UserError>;
+}
+
+/// Which certifications are wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CertificationFilter {
+    /// Those of this user only.
+    pub user: Option<UserId>,
+    /// Those of the active members of this organization only.
+    pub organization: Option<OrgId>,
+}
+
+/// Stores certifications as champion.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait ChampionRepository: Send + Sync {
+    /// One atomic fact: adds the certification and its audit row. If the user has one of that day, revoked or not, gives that
+    /// one and writes nothing. Of several at once exactly one is new.
+    ///
+    /// Fails, writing nothing, with a not-found refusal if there is no such user, or they deleted the account.
+    async fn insert(
+        &self,
+        certification: ChampionCertification,
+        audit: AuditEntry,
+    ) -> Result<Certified, UserError>;
+
+    /// One atomic fact: revokes the certification and writes the audit row. Writes nothing if it is revoked already. Fails with
+    /// a not-found refusal if there is no such certification.
+    async fn revoke(
+        &self,
+        id: ChampionCertificationId,
+        at: DateTime<Utc>,
+        audit: AuditEntry,
+    ) -> Result<(), UserError>;
+
+    /// One atomic fact: revokes all certifications of the user that are not, and writes the audit row. Writes nothing if there
+    /// is none.
+    async fn revoke_of_user(
+        &self,
+        user: UserId,
+        at: DateTime<Utc>,
+        audit: AuditEntry,
+    ) -> Result<(), UserError>;
+
+    /// The certifications that pass the filter, the latest made first and then by id; revoked and expired ones, too. A filter
+    /// that names nothing known finds nothing.
+    async fn list(
+        &self,
+        filter: CertificationFilter,
+        page: PageRequest,
+    ) -> Result<Page<ChampionCertification>, UserError>;
 }
 
 /// Slow hashing for passwords.

@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain_kernel::{Clock, IdGenerator, SessionId, Throttle, UserId};
 
 use crate::ports::{
-    AccountMailer, PasswordHasher, PasswordResetRepository, SecretGenerator, SessionRepository, UserQueries,
-    UserRepository,
+    AccountMailer, ChampionRepository, PasswordHasher, PasswordResetRepository, SecretGenerator,
+    SessionRepository, UserQueries, UserRepository,
 };
 use crate::{
     AccessToken, Account, ClientId, Device, RedirectAllowlist, Secret, Session, SessionKeys, TokenState,
@@ -60,6 +60,8 @@ pub struct UserPolicy {
     pub erasure_delay: TimeDelta,
     /// How long ended sessions are kept.
     pub ended_session_retention: TimeDelta,
+    /// How long a certification as champion is valid.
+    pub certification_lifespan: TimeDelta,
 }
 
 impl Default for UserPolicy {
@@ -73,6 +75,7 @@ impl Default for UserPolicy {
             reset_lifespan: TimeDelta::hours(1),
             erasure_delay: TimeDelta::days(30),
             ended_session_retention: TimeDelta::days(14),
+            certification_lifespan: TimeDelta::days(365),
         }
     }
 }
@@ -85,6 +88,7 @@ pub struct UserPorts {
     pub queries: Arc<dyn UserQueries>,
     pub sessions: Arc<dyn SessionRepository>,
     pub resets: Arc<dyn PasswordResetRepository>,
+    pub champions: Arc<dyn ChampionRepository>,
     pub hasher: Arc<dyn PasswordHasher>,
     pub secrets: Arc<dyn SecretGenerator>,
     pub mailer: Arc<dyn AccountMailer>,

@@ -8,8 +8,8 @@ use domain_kernel::{Budget, Clock, PersonName, SessionId, UserId};
 use uuid::Uuid;
 
 use crate::ports::{
-    MockAccountMailer, MockPasswordHasher, MockPasswordResetRepository, MockSecretGenerator,
-    MockSessionRepository, MockUserQueries, MockUserRepository,
+    MockAccountMailer, MockChampionRepository, MockPasswordHasher, MockPasswordResetRepository,
+    MockSecretGenerator, MockSessionRepository, MockUserQueries, MockUserRepository,
 };
 use crate::{
     AccessToken, Account, ClientId, Device, PasswordHash, Provider, Secret, Session, TokenState, User,
@@ -22,6 +22,7 @@ pub(crate) struct Fixture {
     pub(crate) queries: MockUserQueries,
     pub(crate) sessions: MockSessionRepository,
     pub(crate) resets: MockPasswordResetRepository,
+    pub(crate) champions: MockChampionRepository,
     pub(crate) hasher: MockPasswordHasher,
     pub(crate) mailer: MockAccountMailer,
     pub(crate) throttle: Arc<FakeThrottle>,
@@ -36,6 +37,7 @@ impl Default for Fixture {
             queries: MockUserQueries::new(),
             sessions: MockSessionRepository::new(),
             resets: MockPasswordResetRepository::new(),
+            champions: MockChampionRepository::new(),
             hasher: MockPasswordHasher::new(),
             mailer: MockAccountMailer::new(),
             throttle: Arc::default(),
@@ -69,6 +71,7 @@ impl Fixture {
             queries: Arc::new(self.queries),
             sessions: Arc::new(self.sessions),
             resets: Arc::new(self.resets),
+            champions: Arc::new(self.champions),
             hasher: Arc::new(self.hasher),
             secrets: Arc::new(secrets),
             mailer: Arc::new(self.mailer),
@@ -96,6 +99,7 @@ pub(crate) fn a_user() -> User {
         deleted_at: None,
         last_sign_in_at: None,
         former_uid: None,
+        champion_certification: None,
         created_at: now,
         updated_at: now,
     }

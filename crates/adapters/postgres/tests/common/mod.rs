@@ -15,7 +15,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Jsonb;
-use domain_courses::ports::CourseRepository;
+use domain_courses::ports::{CourseQueries, CourseRepository, VersionQueries, VersionRepository};
 use domain_kernel::{
     AuditEntry, AuditSubject, DomainError, EmailAddress, InvitationId, InviteCode, MembershipId, NameKey,
     OrgId, Origin, PageRequest, PasswordResetId, PersonName, SearchWords, SessionId, Sort, StaffRole, TeamId,
@@ -29,11 +29,11 @@ use domain_memberships::{
 };
 use domain_orgs::ports::OrganizationRepository;
 use domain_orgs::{Cadence, Folder, OrgName, Organization, SamlInfo};
-use domain_teams::ports::{TeamQueries, TeamRepository};
+use domain_teams::ports::{RefinementRepository, TeamQueries, TeamRepository};
 use domain_teams::{Team, TeamName};
 use domain_users::ports::{
-    PasswordResetRepository, Registration, SessionRepository, UserChange, UserEdit, UserQueries,
-    UserRepository,
+    ChampionRepository, PasswordResetRepository, Registration, SessionRepository, UserChange, UserEdit,
+    UserQueries, UserRepository,
 };
 use domain_users::{
     Account, ClientId, Device, Login, MembershipBrief, PasswordHash, PasswordReset, Provider, RedirectTarget,
@@ -118,6 +118,7 @@ pub(crate) fn a_user(text: &str) -> User {
         deleted_at: None,
         last_sign_in_at: Some(at(0)),
         former_uid: None,
+        champion_certification: None,
         created_at: at(0),
         updated_at: at(1),
     }
@@ -304,13 +305,18 @@ pub(crate) struct Ports {
     pub(crate) user_queries: Arc<dyn UserQueries>,
     pub(crate) sessions: Arc<dyn SessionRepository>,
     pub(crate) resets: Arc<dyn PasswordResetRepository>,
+    pub(crate) champions: Arc<dyn ChampionRepository>,
     pub(crate) memberships: Arc<dyn MembershipRepository>,
     pub(crate) membership_queries: Arc<dyn MembershipQueries>,
     pub(crate) invitations: Arc<dyn InvitationRepository>,
     pub(crate) organizations: Arc<dyn OrganizationRepository>,
     pub(crate) teams: Arc<dyn TeamRepository>,
     pub(crate) team_queries: Arc<dyn TeamQueries>,
+    pub(crate) refinements: Arc<dyn RefinementRepository>,
     pub(crate) courses: Arc<dyn CourseRepository>,
+    pub(crate) course_queries: Arc<dyn CourseQueries>,
+    pub(crate) versions: Arc<dyn VersionRepository>,
+    pub(crate) version_queries: Arc<dyn VersionQueries>,
 }
 
 impl Ports {
@@ -322,18 +328,24 @@ impl Ports {
         let users = Arc::new(PgUsers::new(pg.clone()));
         let memberships = Arc::new(PgMemberships::new(pg.clone()));
         let teams = Arc::new(PgTeams::new(pg.clone()));
+        let courses = Arc::new(PgCourses::new(pg.clone()));
         Self {
             users: users.clone(),
             user_queries: users.clone(),
             sessions: users.clone(),
-            resets: users,
+            resets: users.clone(),
+            champions: users,
             memberships: memberships.clone(),
             membership_queries: memberships.clone(),
             invitations: memberships,
             organizations: Arc::new(PgOrganizations::new(pg.clone())),
             teams: teams.clone(),
-            team_queries: teams,
-            courses: Arc::new(PgCourses::new(pg.clone())),
+            team_queries: teams.clone(),
+            refinements: teams,
+            courses: courses.clone(),
+            course_queries: courses.clone(),
+            versions: courses.clone(),
+            version_queries: courses,
             pg,
         }
     }
@@ -507,6 +519,10 @@ pub(crate) fn everything(db: &TestDatabase) -> Vec<String> {
         "team_memberships",
         "team_admins",
         "courses",
+        "course_versions",
+        "assignments",
+        "champion_certifications",
+        "refinements",
         "audit_log",
     ];
     let selects =

@@ -1,10 +1,11 @@
 //! Free JSON that clients send.
 
-use domain_kernel::FieldProblem;
 use serde_json::{Map, Value};
 
+use crate::FieldProblem;
+
 /// Takes an object of at most `max_kib` KiB, written without blanks.
-pub(crate) fn parse_object(raw: Value, max_kib: usize) -> Result<Map<String, Value>, FieldProblem> {
+pub fn parse_object(raw: Value, max_kib: usize) -> Result<Map<String, Value>, FieldProblem> {
     if raw.to_string().len() > max_kib * 1024 {
         return Err(FieldProblem {
             code: "too_long",

@@ -1,0 +1,4 @@
+//! Certifications as champion over HTTP.
+
+mod dto;
+pub(crate) mod handlers;

@@ -1,0 +1,4 @@
+//! Refinements over HTTP.
+
+mod dto;
+pub(crate) mod handlers;

@@ -521,6 +521,7 @@ pub(crate) fn everything(db: &TestDatabase) -> Vec<String> {
         "courses",
         "course_versions",
         "assignments",
+        "progress_events",
         "champion_certifications",
         "refinements",
         "audit_log",

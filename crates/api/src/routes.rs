@@ -67,6 +67,8 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(orgs::handlers::create_organization)
                 .service(courses::learner_handlers::get_current_course)
                 .service(courses::learner_handlers::report_progress_batch)
+                // Not a course whose id is "events".
+                .route("/courses/events", web::to(nothing_here))
                 .service(courses::learner_handlers::get_learner_course)
                 .service(courses::learner_handlers::report_progress)
                 .service(courses::learner_handlers::list_progress_events)

@@ -61,8 +61,9 @@ pub fn document() -> OpenApi {
     document
 }
 
-/// Fields of answers that are there only when they are asked for.
-const ON_DEMAND: [(&str, &str); 1] = [("ListedCourseVersion", "data")];
+/// Fields of answers that are there only when they are asked for, or only when there is something to tell.
+const ON_DEMAND: [(&str, &str); 3] =
+    [("ListedCourseVersion", "data"), ("LearnerCourse", "explanation"), ("ProblemSummary", "fields")];
 
 /// Answers always hold all their fields, null where there is nothing; only the bodies of errors and of requests vary.
 fn require_all_of_answers(document: &mut OpenApi) {

@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
@@ -824,6 +825,37 @@ fn give(connection: &mut PgConnection, offer: Offer) -> Outcome<Option<LearnerCo
     row.map(LessonRow::read).transpose().map_err(|error| PgError::Refused(error.into()))
 }
 
+/// Makes the partition of the month that begins with `first`, unless it is there.
+///
+/// Attaching it locks `assignments`, which its foreign key refers to, and the partition of the rest, where no event may be of
+/// that month any more. They are locked in the order in which events are written, so that nobody waits in a circle.
+fn open_month(connection: &mut PgConnection, first: NaiveDate, next: NaiveDate) -> QueryResult<bool> {
+    let name = format!("progress_events_{}", first.format("%Y_%m"));
+    let is_there = |connection: &mut PgConnection| -> QueryResult<bool> {
+        let known =
+            statement("SELECT to_regclass({}) IS NOT NULL").bind::<Text, _>(name.clone()).rows::<Bool>();
+        known.get_result(connection)
+    };
+    if is_there(connection)? {
+        return Ok(false);
+    }
+    connection.batch_execute(
+        "LOCK TABLE assignments IN SHARE ROW EXCLUSIVE MODE; LOCK TABLE progress_events_rest",
+    )?;
+    // Somebody else may have made it while this one waited.
+    if is_there(connection)? {
+        return Ok(false);
+    }
+    connection.batch_execute(&format!(
+        "CREATE TABLE {name} (LIKE progress_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS); \
+         WITH moved AS (DELETE FROM progress_events_rest WHERE client_at >= '{first}T00:00:00Z' \
+            AND client_at < '{next}T00:00:00Z' RETURNING *) INSERT INTO {name} SELECT * FROM moved; \
+         ALTER TABLE progress_events ATTACH PARTITION {name} \
+            FOR VALUES FROM ('{first}T00:00:00Z') TO ('{next}T00:00:00Z')"
+    ))?;
+    Ok(true)
+}
+
 #[async_trait]
 impl AssignmentQueries for PgAssignments {
     async fn find_standings(
@@ -900,5 +932,18 @@ impl AssignmentRepository for PgAssignments {
     ) -> Result<Vec<Option<Recorded>>, CourseError> {
         let recorded = self.pg.write(move |connection| record(connection, user, &events, received_at));
         recorded.await.map_err(PgError::into_storage)
+    }
+
+    async fn open_months(&self, now: DateTime<Utc>) -> Result<usize, CourseError> {
+        let today = now.date_naive();
+        let month =
+            |offset| today.with_day(1).and_then(|first| first.checked_add_months(Months::new(offset)));
+        let months: Vec<_> = [0, 1].into_iter().filter_map(|n| month(n).zip(month(n + 1))).collect();
+        let mut opened = 0;
+        for (first, next) in months {
+            let made = self.pg.write(move |connection| Ok(open_month(connection, first, next)?));
+            opened += usize::from(made.await.map_err(PgError::<CourseError>::into_storage)?);
+        }
+        Ok(opened)
     }
 }

@@ -802,6 +802,45 @@ async fn the_history_is_the_latest_first_in_pages() {
     assert_eq!(nowhere, None);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_events_of_a_month_have_a_partition_of_their_own_and_are_moved_into_it() {
+    let world = Arc::new(World::new().await);
+    let taught = world.teach(true, 0);
+    let given = world.given(at(1)).await;
+    let told = [
+        update(at(2), json!({ "page": 1 })),
+        update(at(40 * DAY), json!({})),
+        update(at(-90 * DAY), json!({})),
+    ];
+    for event in &told {
+        world.tell(taught.course, event.clone(), at(3)).await;
+    }
+    let before = world.history(given.id, ALL).await;
+    let opening = || {
+        let world = Arc::clone(&world);
+        async move { world.assignments.open_months(at(5)).await.expect("prepares") }
+    };
+    let opened = all_at_once((0..4).map(|_| opening())).await;
+    assert_eq!(opened.iter().sum::<usize>(), 2, "{opened:?}");
+    assert_eq!(opening().await, 0);
+    let places = "SELECT tableoid::regclass::text, count(*) FROM progress_events GROUP BY 1 ORDER BY 1";
+    let expected = ["(progress_events_2026_01,1)", "(progress_events_2026_02,1)", "(progress_events_rest,1)"];
+    assert_eq!(world.db.rows(places), expected);
+    assert_eq!(world.history(given.id, ALL).await, before);
+    for event in told {
+        assert!(world.tell(taught.course, event, at(6)).await.duplicate, "known wherever it is");
+    }
+    world.tell(taught.course, update(at(7), json!({})), at(8)).await;
+    assert_eq!(world.db.rows("SELECT count(*) FROM progress_events_2026_01"), ["(2)"]);
+    let refused = world.db.try_execute("UPDATE progress_events SET stale = true").expect_err("append-only");
+    assert!(refused.contains("append-only"), "{refused}");
+    let orphan = "INSERT INTO progress_events SELECT number, sha256('x'), client_at, organization_id, gen_random_uuid(), \
+        event_type, player_session_id, client_ms, effective_at, credited_at, received_at, percent, progress, stale \
+        FROM progress_events_2026_01";
+    assert!(world.db.try_execute(orphan).expect_err("of no assignment").contains("foreign key"));
+    assert_eq!(world.assignments.open_months(at(40 * DAY)).await.expect("prepares"), 1, "March");
+}
+
 #[derive(Debug, Clone)]
 enum Way {
     OneByOne,

@@ -149,7 +149,9 @@ pub(crate) struct LearnerCourseResponse {
     assignment: Option<AssignmentResponse>,
     /// When the next course can be given; null while one is due, and when none is to come.
     next_available_at: Option<DateTime<Utc>>,
-    /// Which rule chose the course; null unless asked for.
+    /// Which rule chose the course; there only if asked for.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<ExplanationResponse>,
 }
 

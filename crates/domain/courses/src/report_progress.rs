@@ -28,6 +28,11 @@ impl LearningService {
         }
         self.assignments.record(actor.user, events, self.clock.now()).await
     }
+
+    /// Prepares the store for the events of this month and the next. Gives how many months are new.
+    pub async fn open_event_months(&self) -> Result<usize, CourseError> {
+        self.assignments.open_months(self.clock.now()).await
+    }
 }
 
 #[cfg(test)]
@@ -56,6 +61,13 @@ mod tests {
         fixture.assignments.expect_record().return_once(|_, _, _| Ok(vec![None]));
         let refused = fixture.service().report_progress(&learner(), COURSE, an_event()).await;
         assert_eq!(refused.expect_err("refused").kind(), ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn the_months_are_those_of_the_clock() {
+        let mut fixture = Fixture::default();
+        fixture.assignments.expect_open_months().return_once(|at| Ok(usize::from(at == now())));
+        assert_eq!(fixture.service().open_event_months().await.expect("prepares"), 1);
     }
 
     #[tokio::test]

@@ -105,4 +105,8 @@ pub trait AssignmentRepository: Send + Sync {
         events: Vec<(CourseId, ProgressEvent)>,
         received_at: DateTime<Utc>,
     ) -> Result<Vec<Option<Recorded>>, CourseError>;
+
+    /// Gives the events of the month of `now` and of the next one a place of their own, so that they can be dropped as a whole
+    /// some day. What is there already is moved. Gives how many months are new; several calls at once do no harm.
+    async fn open_months(&self, now: DateTime<Utc>) -> Result<usize, CourseError>;
 }

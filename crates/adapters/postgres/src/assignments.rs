@@ -828,7 +828,8 @@ fn give(connection: &mut PgConnection, offer: Offer) -> Outcome<Option<LearnerCo
 /// Makes the partition of the month that begins with `first`, unless it is there.
 ///
 /// Attaching it locks `assignments`, which its foreign key refers to, and the partition of the rest, where no event may be of
-/// that month any more. They are locked in the order in which events are written, so that nobody waits in a circle.
+/// that month any more. Who writes events locks rows of `assignments` first and touches the events then; so this begins with
+/// a lock that waits for all of them to end, or both could wait for each other.
 fn open_month(connection: &mut PgConnection, first: NaiveDate, next: NaiveDate) -> QueryResult<bool> {
     let name = format!("progress_events_{}", first.format("%Y_%m"));
     let is_there = |connection: &mut PgConnection| -> QueryResult<bool> {
@@ -839,9 +840,7 @@ fn open_month(connection: &mut PgConnection, first: NaiveDate, next: NaiveDate) 
     if is_there(connection)? {
         return Ok(false);
     }
-    connection.batch_execute(
-        "LOCK TABLE assignments IN SHARE ROW EXCLUSIVE MODE; LOCK TABLE progress_events_rest",
-    )?;
+    connection.batch_execute("LOCK TABLE assignments IN EXCLUSIVE MODE; LOCK TABLE progress_events_rest")?;
     // Somebody else may have made it while this one waited.
     if is_there(connection)? {
         return Ok(false);

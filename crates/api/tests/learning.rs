@@ -42,7 +42,7 @@ impl Place {
     async fn begun(&self) -> i64 {
         self.current(self.member(), "").await;
         self.app.database.execute("UPDATE assignments SET assigned_at = now() - interval '1 hour'");
-        now_ms() - 60_000
+        now_ms(self) - 60_000
     }
 
     async fn course(&self, person: &Person, course: &str) -> Answer {
@@ -79,7 +79,8 @@ impl Place {
     }
 }
 
-fn event(event_type: &str, ms: i64, progress: Value) -> Value {
+fn event(event_type: &str, ms: i64, progress: impl Into<Value>) -> Value {
+    let progress: Value = progress.into();
     json!({
         "event_type": event_type, "player_session_id": SESSION, "client_supplied_occured_at_in_ms": ms,
         "progress": progress
@@ -87,9 +88,9 @@ fn event(event_type: &str, ms: i64, progress: Value) -> Value {
 }
 
 /// The phone's clock, which is right.
-fn now_ms() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    i64::try_from(now.as_millis()).expect("before the year 292 million")
+fn now_ms(place: &Place) -> i64 {
+    let rows = place.app.database.rows("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint");
+    rows[0].trim_matches(['(', ')']).parse().expect("a number")
 }
 
 fn text(value: &Value) -> &str {
@@ -147,7 +148,7 @@ async fn a_learner_goes_through_the_basics_and_then_through_the_pool_one_a_week(
         assert!(assignment["due_at"].is_string() && assignment["assigned_at"].is_string(), "{assignment}");
         assert_eq!(place.current(member, "").await.json, answer.json, "asking again changes nothing");
 
-        let told = place.tell(member, course, event("complete", now_ms(), json!({}))).await;
+        let told = place.tell(member, course, event("complete", now_ms(&place), json!({}))).await;
         assert_eq!((told.status, &told.json["assignment"]["state"]), (200, &json!("completed")));
         assert_eq!(told.json["assignment"]["percent"], json!(100.0));
     }
@@ -158,7 +159,7 @@ async fn a_learner_goes_through_the_basics_and_then_through_the_pool_one_a_week(
 
     place.app.database.execute("UPDATE organizations SET cadence = 'self_paced'");
     assert_eq!(place.current(member, "").await.json["course"]["id"], json!(pool[1]));
-    place.tell(member, &pool[1], event("complete", now_ms(), json!({}))).await;
+    place.tell(member, &pool[1], event("complete", now_ms(&place), json!({}))).await;
     let nothing = place.current(member, "?explain=true").await.json;
     assert_eq!((&nothing["course"], &nothing["next_available_at"]), (&Value::Null, &Value::Null));
     assert_eq!(nothing["explanation"]["rule"], "nothing_left");
@@ -220,7 +221,7 @@ async fn who_has_not_begun_follows_to_a_new_version_and_who_has_stays() {
         moved["course"]["version"],
         json!({ "id": second, "number": 2, "data": { "title": "second" } })
     );
-    place.tell(member, course, event("update_progress", now_ms(), json!({ "percent": 1 }))).await;
+    place.tell(member, course, event("update_progress", now_ms(&place), json!({ "percent": 1 }))).await;
     let third = place.app.publish(place.staff(), course, json!({ "title": "third" })).await;
     let stayed = place.course(member, course).await.json;
     assert_eq!(stayed["course"]["version"]["id"], json!(second));
@@ -493,7 +494,7 @@ async fn who_left_can_still_hand_in_what_was_done() {
     let assignment = place.current(member, "").await.json["assignment"].clone();
     let path = format!("/organizations/{}/memberships/{}", place.cast.organization, member.membership());
     assert_eq!(place.app.call_as(place.staff(), Method::DELETE, &path, None).await.status, 200);
-    let done = event("complete", now_ms(), json!({}));
+    let done = event("complete", now_ms(&place), json!({}));
     let told = place.tell(member, course, done).await;
     assert_eq!(
         (&told.json["assignment"]["id"], &told.json["assignment"]["state"]),

@@ -250,14 +250,14 @@ struct CourseOfEvent {
     course_id: Option<Uuid>,
 }
 
-fn read_event(raw: Value) -> ApiResult<(CourseId, ProgressEvent)> {
+fn read_event(raw: &Value) -> ApiResult<(CourseId, ProgressEvent)> {
     if !raw.is_object() {
         return Err(ApiError::malformed("The event must be a JSON object."));
     }
-    let course: CourseOfEvent = from_value(&raw)?;
+    let course: CourseOfEvent = from_value(raw)?;
     let missing = || ApiError::invalid(FieldErrors::of("course_id", "blank", "can't be blank"));
     let course = CourseId::new(course.course_id.ok_or_else(missing)?);
-    let event: ProgressEventRequest = from_value(&raw)?;
+    let event: ProgressEventRequest = from_value(raw)?;
     Ok((course, event.event().map_err(ApiError::invalid)?))
 }
 
@@ -267,7 +267,7 @@ impl ProgressBatchRequest {
         if self.events.len() > MAX_EVENTS {
             return Err(FieldErrors::of("events", "too_many", "are too many (maximum is 500)"));
         }
-        Ok(self.events.into_iter().map(read_event).collect())
+        Ok(self.events.iter().map(read_event).collect())
     }
 }
 

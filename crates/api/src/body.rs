@@ -234,6 +234,11 @@ async fn in_time<T>(request: &HttpRequest, work: impl Future<Output = ApiResult<
     tokio::time::timeout(runtime.body_timeout, work).await.unwrap_or_else(|_| Err(ApiError::too_slow()))
 }
 
+/// Reads a part of a body that was read as it is; a wrong field is named.
+pub(crate) fn from_value<T: DeserializeOwned>(value: &Value) -> ApiResult<T> {
+    serde_path_to_error::deserialize(value.clone()).map_err(|error| wrong_field(&error))
+}
+
 fn parse<'de, T: DeserializeOwned>(
     json: &mut serde_json::Deserializer<impl serde_json::de::Read<'de>>,
 ) -> ApiResult<T> {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_mail::{MailSetupError, Mailer};
-use adapter_postgres::{Pg, PgCourses, PgMemberships, PgOrganizations, PgTeams, PgTraining, PgUsers};
+use adapter_postgres::{
+    Pg, PgAssignments, PgCourses, PgMemberships, PgOrganizations, PgTeams, PgTraining, PgUsers,
+};
 use adapter_security::{BcryptHasher, SecureRandom, SystemClock, UuidV7, WindowThrottle};
-use domain_courses::{CourseService, TrainingService};
+use domain_courses::{CourseService, LearningService, TrainingService};
 use domain_kernel::{Clock, IdGenerator, Throttle};
 use domain_memberships::MembershipService;
 use domain_orgs::OrgService;
@@ -44,6 +46,8 @@ pub struct Services {
     pub teams: TeamService,
     pub courses: CourseService,
     pub training: TrainingService,
+    /// Courses as learners have them.
+    pub learning: LearningService,
     pub memberships: MembershipService,
 }
 
@@ -84,6 +88,7 @@ impl Composition {
         let teams = PgTeams::new(pg.clone());
         let courses = Arc::new(PgCourses::new(pg.clone()));
         let training = Arc::new(PgTraining::new(pg.clone()));
+        let assignments = Arc::new(PgAssignments::new(pg.clone()));
         let hashing = hasher.load();
         let mailer =
             Arc::new(Mailer::new(config.mail.clone(), &config.mail_from, config.sign_up_url.clone())?);
@@ -127,6 +132,12 @@ impl Composition {
             training: TrainingService {
                 training: training.clone(),
                 queries: training,
+                clock: Arc::clone(&clock),
+                ids: Arc::clone(&ids),
+            },
+            learning: LearningService {
+                assignments: assignments.clone(),
+                queries: assignments,
                 clock: Arc::clone(&clock),
                 ids: Arc::clone(&ids),
             },

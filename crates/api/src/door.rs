@@ -52,7 +52,7 @@ impl Operations {
         Self(known.collect())
     }
 
-    /// The operations whose path fits; those with fewer parameters in the path first.
+    /// The operations whose path fits best: of two paths that fit, the one with fewer parameters is meant.
     fn fitting(&self, path: &str) -> Vec<&Known> {
         let asked: Vec<&str> = path.split('/').collect();
         let is_parameter = |segment: &str| segment.starts_with('{');
@@ -61,7 +61,9 @@ impl Operations {
                 && known.segments.iter().zip(&asked).all(|(known, part)| is_parameter(known) || known == part)
         };
         let mut fitting: Vec<&Known> = self.0.iter().filter(fits).collect();
-        fitting.sort_by_key(|known| known.segments.iter().filter(|segment| is_parameter(segment)).count());
+        let parameters = |known: &Known| known.segments.iter().filter(|part| is_parameter(part)).count();
+        let fewest = fitting.iter().map(|known| parameters(known)).min();
+        fitting.retain(|known| Some(parameters(known)) == fewest);
         fitting
     }
 
@@ -152,6 +154,7 @@ mod tests {
         let operations = Operations::of(&crate::openapi::document());
         assert_eq!(operations.methods_of("/api/v1/auth/sign_in").as_deref(), Some("POST"));
         assert_eq!(operations.methods_of("/api/v1/nothing"), None);
+        assert_eq!(operations.methods_of("/api/v1/courses/events").as_deref(), Some("POST"));
         let open = |method, path| operations.find(&method, path).map(|known| known.is_anonymous);
         assert_eq!(open(Method::GET, "/api/v1/invitations/289BZP"), Some(true));
         assert_eq!(open(Method::POST, "/api/v1/invitations/289BZP/accept"), Some(false));

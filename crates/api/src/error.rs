@@ -4,12 +4,13 @@
 //! holds the request id. Everywhere the body is a problem document, except on the routes of the token-auth client
 //! libraries, whose clients read the shapes they know.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
-use domain_kernel::{DomainError, ErrorKind, FieldErrors, RetryAfter};
+use domain_kernel::{DomainError, ErrorKind, FieldErrors, FieldProblem, RetryAfter};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -186,6 +187,17 @@ impl ApiError {
         }
     }
 
+    /// The error in a few words, for one of many results.
+    pub(crate) fn summary(&self) -> ProblemSummary {
+        let texts: Vec<String> = self.texts().into_iter().flat_map(|(_, messages)| messages).collect();
+        ProblemSummary {
+            status: self.status(Style::PROBLEM).as_u16(),
+            code: self.0.code,
+            detail: if texts.is_empty() { self.public_detail().to_owned() } else { texts.join(", ") },
+            fields: self.0.fields.as_ref().map(codes_by_field),
+        }
+    }
+
     /// When to come back.
     pub(crate) fn retry_after(&self) -> Option<RetryAfter> {
         self.0.retry_after
@@ -242,13 +254,7 @@ impl ApiError {
                     "errors": errors,
                 });
                 if let Some(fields) = &self.0.fields {
-                    let codes: Map<String, Value> = fields
-                        .iter()
-                        .map(|(field, problems)| {
-                            (field.to_owned(), problems.iter().map(|problem| problem.code).collect())
-                        })
-                        .collect();
-                    problem["fields"] = Value::Object(codes);
+                    problem["fields"] = json!(codes_by_field(fields));
                 }
                 problem
             }
@@ -294,6 +300,13 @@ impl ApiError {
         errors.insert("full_messages".into(), full.into());
         Value::Object(errors)
     }
+}
+
+fn codes_by_field(fields: &FieldErrors) -> BTreeMap<String, Vec<&'static str>> {
+    let codes = |(field, problems): (&str, &[FieldProblem])| {
+        (field.to_owned(), problems.iter().map(|p| p.code).collect())
+    };
+    fields.iter().map(codes).collect()
 }
 
 /// `invite_code` as people read it: `Invite code`.
@@ -392,7 +405,25 @@ pub(crate) struct ProblemDocument {
     errors: Vec<String>,
     /// Stable words by field, when fields are wrong.
     #[schema(required = false)]
-    fields: Option<std::collections::BTreeMap<String, Vec<String>>>,
+    fields: Option<BTreeMap<String, Vec<String>>>,
+}
+
+/// An error of one of many results.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProblemSummary {
+    /// The HTTP status that it would be by itself.
+    #[schema(example = 404)]
+    status: u16,
+    /// Stable word for programs.
+    #[schema(example = "not_found")]
+    code: &'static str,
+    /// What is wrong, for people.
+    #[schema(example = "There is nothing here.")]
+    detail: String,
+    /// Codes of the fields that are wrong; not there when none is.
+    #[schema(required = false, value_type = BTreeMap<String, Vec<String>>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<BTreeMap<String, Vec<&'static str>>>,
 }
 
 /// An error on the routes of the token-auth client libraries.

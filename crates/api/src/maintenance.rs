@@ -22,6 +22,11 @@ pub(crate) async fn run(services: Services) {
             Ok((erased, purged)) => tracing::info!(erased, purged, "cleaned up accounts and sessions"),
             Err(error) => warn(error.into(), "could not clean up accounts and sessions"),
         }
+        match services.learning.open_event_months().await {
+            Ok(0) => {}
+            Ok(opened) => tracing::info!(opened, "made partitions for progress events"),
+            Err(error) => warn(error.into(), "could not make partitions for progress events"),
+        }
         match services.memberships.expire_invitations().await {
             Ok(0) => {}
             Ok(expired) => tracing::info!(expired, "stamped expired invitations"),

@@ -37,6 +37,7 @@ use crate::users::ProviderWord;
         (name = "organizations", description = "Customers"),
         (name = "champions", description = "Who is certified to lead practice; for Worklete's staff"),
         (name = "refinements", description = "Practice on a team's floor"),
+        (name = "learning", description = "Courses as learners have them, and their progress"),
         (name = "courses", description = "What is taught; for Worklete's staff"),
         (name = "training", description = "Who trains what; for Worklete's staff"),
         (name = "operation", description = "For operators; outside the API's permissions")
@@ -61,9 +62,11 @@ pub fn document() -> OpenApi {
     document
 }
 
-/// Fields of answers that are there only when they are asked for, or only for some readers.
-const ON_DEMAND: [(&str, &str); 5] = [
+/// Fields of answers that are there only when they are asked for, only for some readers, or only when there is something to tell.
+const ON_DEMAND: [(&str, &str); 7] = [
     ("ListedCourseVersion", "data"),
+    ("LearnerCourse", "explanation"),
+    ("ProblemSummary", "fields"),
     ("WorkleteScore", "components"),
     ("WorkleteScore", "previous_score"),
     ("WorkleteScore", "trend"),

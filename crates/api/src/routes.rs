@@ -67,6 +67,13 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(orgs::handlers::list_own_organizations)
                 .service(orgs::handlers::update_organization)
                 .service(orgs::handlers::create_organization)
+                .service(courses::learner_handlers::get_current_course)
+                .service(courses::learner_handlers::report_progress_batch)
+                // Not a course whose id is "events".
+                .route("/courses/events", web::to(nothing_here))
+                .service(courses::learner_handlers::get_learner_course)
+                .service(courses::learner_handlers::report_progress)
+                .service(courses::learner_handlers::list_progress_events)
                 .service(champions::handlers::list_champion_certifications)
                 .service(champions::handlers::certify_champion)
                 .service(champions::handlers::revoke_champion)

@@ -157,6 +157,7 @@ pub fn start(
             .app_data(Data::new(services.teams.clone()))
             .app_data(Data::new(services.courses.clone()))
             .app_data(Data::new(services.training.clone()))
+            .app_data(Data::new(services.learning.clone()))
             .app_data(Data::new(services.memberships.clone()))
             // An id that is no UUID names nothing.
             .app_data(PathConfig::default().error_handler(|_, _| ApiError::not_found().into()))

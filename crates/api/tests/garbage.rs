@@ -793,3 +793,121 @@ async fn whatever_staff_sends_gets_an_answer_that_is_never_our_failure() {
     }
     assert_eq!(app.call(Method::GET, "//readyz", None).await.status, 200);
 }
+
+/// The fields that any operation of a learner knows.
+const LEARNING_FIELDS: [&str; 12] = [
+    "event_type",
+    "player_session_id",
+    "client_supplied_occured_at_in_ms",
+    "progress",
+    "events",
+    "course_id",
+    "membership_id",
+    "explain",
+    "percent",
+    "page",
+    "size",
+    "",
+];
+
+/// Events that are right but for one thing, most of them.
+fn learning(courses: &[String], assignment: &str) -> BoxedStrategy<Garbage> {
+    let words = Words::new(
+        &LEARNING_FIELDS,
+        &[&["true", "complete", "update_progress", "1", "-1"][..], &TEXTS].concat(),
+    );
+    let odd = || {
+        prop_oneof![
+            json(&words),
+            Just(json!(-1)),
+            Just(json!(1.5)),
+            Just(json!(i64::MAX)),
+            Just(json!(u64::MAX)),
+            Just(json!({ "percent": 1e300, "answered": { "a": [1e-300, -0.0] }, "furthest_ms": "x" })),
+            Just(json!({ "a\u{0}": "\u{0}" })),
+            Just(json!({ "percent": 100, "answered": vec![1; 2000], "page": null })),
+        ]
+        .boxed()
+    };
+    let field = select(vec![
+        "course_id",
+        "event_type",
+        "player_session_id",
+        "client_supplied_occured_at_in_ms",
+        "progress",
+        "progress",
+    ]);
+    let event = (
+        select(courses.to_vec()),
+        select(vec!["complete", "update_progress"]),
+        0..4_u32,
+        0..2_000_000_000_000_i64,
+        proptest::option::of((field, odd())),
+    )
+        .prop_map(|(course, event_type, run, ms, wrong)| {
+            let mut event = json!({
+                "course_id": course, "event_type": event_type, "client_supplied_occured_at_in_ms": ms,
+                "player_session_id": format!("00000000-0000-4000-8000-00000000000{run}"), "progress": { "percent": run }
+            });
+            if let Some((field, value)) = wrong {
+                event[field] = value;
+            }
+            event
+        })
+        .boxed();
+    let batch = vec(prop_oneof![5 => event.clone(), 1 => json(&words)], 0..12)
+        .prop_map(|events| json!({ "events": events }));
+    let sent = |path: BoxedStrategy<String>, body: BoxedStrategy<Value>| {
+        (path, body)
+            .prop_map(|(path, body)| Garbage {
+                method: "POST",
+                path,
+                query: None,
+                content_type: Some("application/json"),
+                headers: vec![],
+                body: body.to_string().into_bytes(),
+                signed: true,
+            })
+            .boxed()
+    };
+    let single = select(courses.to_vec()).prop_map(|course| format!("/courses/{course}/events")).boxed();
+    let paths = [
+        ("GET", "/courses/current".to_owned()),
+        ("POST", "/courses/events".to_owned()),
+        ("GET", format!("/courses/{}", courses[0])),
+        ("POST", format!("/courses/{}/events", courses[0])),
+        ("GET", format!("/assignments/{assignment}/events")),
+        ("GET", "/courses/events".to_owned()),
+        ("GET", "/assignments/current/events".to_owned()),
+    ];
+    prop_oneof![
+        3 => sent(single, event),
+        3 => sent(Just("/courses/events".to_owned()).boxed(), batch.boxed()),
+        2 => garbage(&words, select(paths.to_vec()).boxed()),
+    ]
+    .boxed()
+}
+
+#[tokio::test]
+async fn whatever_a_phone_sends_gets_an_answer_that_is_never_our_failure() {
+    let app = TestApp::start_with(&GENEROUS).await;
+    let cast = app.cast().await;
+    let staff = cast.person("staff admin");
+    let mut courses = vec!["00000000-0000-4000-8000-000000000001".to_owned()];
+    for position in 0..2 {
+        courses.insert(0, app.basics(staff, position).await);
+    }
+    app.sign_in("member").await;
+    let mut people = Vec::new();
+    for _ in 0..8 {
+        people.push(app.sign_in("member").await);
+    }
+    let current = app.call_as(&people[0], Method::GET, "/courses/current", None).await;
+    let by_status = throw(&app, &people, learning(&courses, &id_of(&current.json["assignment"]))).await;
+    for status in [200, 400, 401, 404, 405, 415] {
+        assert!(by_status.contains_key(&status), "{status} in {by_status:?}");
+    }
+    let events = app.database.rows("SELECT count(*) > 100 FROM progress_events");
+    assert_eq!(events, ["(t)"], "some of it was right");
+    assert_eq!(app.call(Method::GET, "//readyz", None).await.status, 200);
+}

@@ -91,6 +91,8 @@ const REFINEMENT: &[(&str, &str)] = &[("team_id", "team"), ("refinement_id", "re
 const OWN_REFINEMENT: &[(&str, &str)] = &[("team_id", "team"), ("refinement_id", "self.refinement")];
 const CATEGORY: &[(&str, &str)] =
     &[("organization_id", "organization"), ("training_category_id", "category")];
+const COURSE: &[(&str, &str)] = &[("course_id", "course")];
+const OTHER_COURSE: &[(&str, &str)] = &[("course_id", "other course")];
 const ADMIN: &[(&str, &str)] = &[("team_id", "team"), ("admin_id", "lead.membership")];
 
 #[rustfmt::skip]
@@ -118,6 +120,15 @@ fn cases() -> Vec<Case> {
         Case::new("PATCH", "/memberships/{membership_id}").what("on the team", TEAMMATE).query("?org_admin=true"),
         Case::one("GET", "/memberships/{membership_id}/teams").what("own", &[("membership_id", "self.membership")]),
         Case::new("GET", "/memberships/{membership_id}/teams").what("on the team", TEAMMATE),
+        Case::one("GET", "/courses/current"),
+        Case::new("GET", "/courses/{course_id}").what("assigned to those of the organization", COURSE),
+        Case::new("GET", "/courses/{course_id}").what("assigned to nobody", OTHER_COURSE),
+        Case::new("POST", "/courses/{course_id}/events").what("assigned to those of the organization", COURSE).body(r#"{"event_type":"complete","player_session_id":"00000000-0000-4000-8000-000000000001","client_supplied_occured_at_in_ms":1}"#),
+        Case::new("POST", "/courses/{course_id}/events").what("assigned to nobody", OTHER_COURSE).body(r#"{"event_type":"complete","player_session_id":"00000000-0000-4000-8000-000000000001","client_supplied_occured_at_in_ms":1}"#),
+        Case::one("POST", "/courses/events").body(r#"{"events":[]}"#),
+        Case::one("GET", "/assignments/{assignment_id}/events").what("own", &[("assignment_id", "self.assignment")]),
+        Case::new("GET", "/assignments/{assignment_id}/events").what("of somebody on the team", &[("assignment_id", "teammate.assignment")]),
+        Case::new("GET", "/assignments/{assignment_id}/events").what("of somebody not on the team", &[("assignment_id", "colleague.assignment")]),
         Case::one("GET", "/organizations"),
         Case::new("PATCH", "/organizations/{organization_id}").what("", ORGANIZATION).body(r#"{"saml_info":null}"#),
         Case::new("GET", "/organizations/{organization_id}/invitations").what("", ORGANIZATION),
@@ -262,6 +273,13 @@ impl<'a> Maker<'a> {
             "INSERT INTO training_categories (id, organization_id, name, created_at, updated_at) \
              VALUES ('{category}', '{organization}', 'Drivers', now(), now())"
         ));
+        let (published, other_course) = (self.id(), self.id());
+        self.add(&format!(
+            "INSERT INTO course_versions (id, course_id, number, status, data, created_by, created_at, updated_at, published_at) \
+             VALUES ('{published}', '{course}', 2, 'published', '{{}}', '{editor}', now(), now(), now()); \
+             INSERT INTO courses (id, organization_id, name, created_at, updated_at) \
+             VALUES ('{other_course}', '{organization}', 'Carrying', now(), now())"
+        ));
         let mut place = Place::default();
         place.values.insert("category".into(), category);
         let fresh = format!("{name}-name-{number}");
@@ -271,6 +289,8 @@ impl<'a> Maker<'a> {
             ("other team", other),
             ("course", course),
             ("version", version),
+            ("published", published),
+            ("other course", other_course),
             ("fresh", fresh),
         ] {
             place.values.insert(key.into(), value);
@@ -290,12 +310,15 @@ impl<'a> Maker<'a> {
         id
     }
 
-    /// A person of the place; remembered as `name.user`, `name.membership` and `name.username`.
+    /// A person of the place; remembered as `name.user`, `name.membership`, `name.assignment` and `name.username`.
     fn member(&mut self, place: &mut Place, name: &str, role: Membership) {
         let username = format!("{name}-{}-{}", self.number, self.next);
         let user = self.user(&username, None);
         let membership = self.membership(place, &user, role);
-        for (key, value) in [("user", user), ("membership", membership), ("username", username)] {
+        let assignment = self.assignment(place, &user, &membership);
+        for (key, value) in
+            [("user", user), ("membership", membership), ("assignment", assignment), ("username", username)]
+        {
             place.values.insert(format!("{name}.{key}"), value);
         }
     }
@@ -317,6 +340,19 @@ impl<'a> Maker<'a> {
         if role == Membership::TeamAdmin {
             self.add(&format!("INSERT INTO team_admins VALUES ('{team}', '{id}', '{organization}', now())"));
         }
+        id
+    }
+
+    /// Gives the course of the place to a member; gives the assignment's id.
+    fn assignment(&mut self, place: &Place, user: &str, membership: &str) -> String {
+        let id = self.id();
+        let (organization, course) = (&place.values["organization"], &place.values["course"]);
+        let version = &place.values["published"];
+        self.add(&format!(
+            "INSERT INTO assignments (id, organization_id, membership_id, user_id, course_id, course_version_id, state, source, \
+             assigned_at, updated_at) VALUES ('{id}', '{organization}', '{membership}', '{user}', '{course}', '{version}', \
+             'assigned', 'basics', now(), now())"
+        ));
         id
     }
 
@@ -402,7 +438,11 @@ impl<'a> Maker<'a> {
             self.member(place, "self", membership);
             let mut take = |key: &str| place.values.remove(key).expect("just made");
             let (user, username) = (take("self.user"), take("self.username"));
-            let own_things = [("self.membership", take("self.membership")), ("self.user", user.clone())];
+            let own_things = [
+                ("self.membership", take("self.membership")),
+                ("self.assignment", take("self.assignment")),
+                ("self.user", user.clone()),
+            ];
             people.insert(role, self.session(&user, &username));
             let mut values: BTreeMap<_, _> = own_things.map(|(key, value)| (key.to_owned(), value)).into();
             if role == "champion" {
@@ -471,6 +511,8 @@ fn fingerprint(app: &TestApp) -> Vec<String> {
         "category_job_titles",
         "category_courses",
         "course_pool_overrides",
+        "assignments",
+        "progress_events",
         "champion_certifications",
         "refinements",
         "audit_log",
@@ -493,7 +535,7 @@ async fn row(
         let place = if is_own { &world.own } else { &world.foreign };
         // Whoever has no such thing of their own asks for one that does not exist.
         let nothing = Place {
-            values: ["self.user", "self.membership", "self.refinement"]
+            values: ["self.user", "self.membership", "self.refinement", "self.assignment"]
                 .map(|key| (key.to_owned(), "00000000-0000-4000-8000-000000000001".to_owned()))
                 .into(),
         };

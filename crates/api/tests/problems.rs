@@ -76,6 +76,7 @@ async fn wrong_methods_are_told_the_right_ones() {
             .replace("{course_id}", "00000000-0000-4000-8000-000000000001")
             .replace("{version_id}", "00000000-0000-4000-8000-000000000001")
             .replace("{refinement_id}", "00000000-0000-4000-8000-000000000001")
+            .replace("{assignment_id}", "00000000-0000-4000-8000-000000000001")
             .replace("{admin_id}", "00000000-0000-4000-8000-000000000001");
         assert!(!concrete.contains('{'), "no sample for {path}");
         let known = ["GET", "POST", "PUT", "PATCH", "DELETE"];

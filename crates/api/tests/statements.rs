@@ -20,10 +20,18 @@ async fn reads(app: &TestApp) -> (Person, Vec<(String, String)>) {
     let team = app.team(&staff, &organization, "Night shift").await;
     let membership = id_of(&app.membership(&staff, &organization, json!({})).await);
     let learner = app.member(&staff, &organization, "learner", json!({})).await;
+    // The staff member learns, too: what is current is there already, so that asking for it writes nothing.
+    let place = app.membership(&staff, &organization, json!({})).await;
+    let accept = format!("/invitations/{}/accept", place["invite_code"].as_str().expect("a code"));
+    let accepted = app.call_as(&staff, Method::POST, &accept, None).await;
+    assert_eq!(accepted.status, 200, "{accepted:?}");
+    app.basics(&staff, 1).await;
+    let current = app.call_as(&staff, Method::GET, "/courses/current", None).await;
     let refinements = format!("/worklete_admin/teams/{team}/refinements");
     let refinement = app.call_as(&staff, Method::POST, &refinements, Some(json!({ "data": {} }))).await;
     let samples = [
         ("{refinement_id}", id_of(&refinement.json)),
+        ("{assignment_id}", id_of(&current.json["assignment"])),
         ("{user_id}", id_of(&learner.data)),
         ("courses/{id}", format!("courses/{}", id_of(&course.json))),
         ("{course_id}", id_of(&course.json)),
@@ -105,6 +113,39 @@ async fn an_anonymous_read_costs_at_most_one_statement() {
         }
         assert!(fewest <= most, "{path} takes {fewest} statements");
     }
+}
+
+#[tokio::test]
+async fn giving_a_course_and_taking_an_event_cost_few_statements() {
+    let app = TestApp::start().await;
+    let (staff, _) = reads(&app).await;
+    let reading = app.statements();
+    let current = app.call_as(&staff, Method::GET, "/courses/current", None).await;
+    assert_eq!(app.statements() - reading, 2);
+    let course = id_of(&current.json["course"]);
+    let path = format!("/courses/{course}/events");
+    // The session, BEGIN, the assignment locked, event and assignment written, COMMIT.
+    let mut counts = Vec::new();
+    for minute in 0..3 {
+        let event = json!({
+            "event_type": "update_progress", "player_session_id": course,
+            "client_supplied_occured_at_in_ms": 1_767_600_000_000_i64 + minute, "progress": { "percent": minute }
+        });
+        let before = app.statements();
+        assert_eq!(app.call_as(&staff, Method::POST, &path, Some(event)).await.status, 200);
+        counts.push(app.statements() - before);
+    }
+    assert!(counts.iter().any(|count| *count <= 5), "{counts:?}");
+    // Taken back, it is given again: the session, the choice, BEGIN, the locks, the assignment, the lesson, COMMIT.
+    let mut counts = Vec::new();
+    for _ in 0..3 {
+        app.database.execute("UPDATE assignments SET state = 'withdrawn', withdrawn_at = now()");
+        let before = app.statements();
+        let given = app.call_as(&staff, Method::GET, "/courses/current", None).await;
+        assert_eq!(given.json["course"]["id"], course.as_str());
+        counts.push(app.statements() - before);
+    }
+    assert!(counts.iter().any(|count| *count <= 7), "{counts:?}");
 }
 
 #[tokio::test]

@@ -34,12 +34,14 @@ macro_rules! course_columns {
          c.created_at, c.updated_at, v.id AS published_id, v.number AS published_number"
     };
 }
+pub(crate) use course_columns;
 
 macro_rules! published_version {
     () => {
         " LEFT JOIN course_versions v ON v.course_id = c.id AND v.status = 'published'"
     };
 }
+pub(crate) use published_version;
 
 const COURSE: &str =
     concat!("SELECT ", course_columns!(), " FROM courses c", published_version!(), " WHERE c.id = {}");
@@ -66,7 +68,7 @@ fn list_sql(filter: CourseFilter) -> String {
 }
 
 row! {
-    struct CourseRow, CourseColumns {
+    pub(crate) struct CourseRow, CourseColumns {
         id: Uuid => SqlUuid,
         organization_id: Option<Uuid> => Nullable<SqlUuid>,
         name: String => Text,

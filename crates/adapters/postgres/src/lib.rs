@@ -2,6 +2,7 @@
 //!
 //! Two verbs reach the database: [`Pg::read`] and [`Pg::write`]. A port method is one call of one of them.
 
+mod assignments;
 mod audit;
 mod champions;
 mod connect;
@@ -27,6 +28,7 @@ mod training;
 mod user_queries;
 mod users;
 
+pub use assignments::PgAssignments;
 pub use courses::PgCourses;
 pub use error::PgError;
 pub use memberships::PgMemberships;

@@ -14,6 +14,7 @@ use domain_memberships::{
 };
 use uuid::Uuid;
 
+use crate::assignments::withdraw_open;
 use crate::error::{PgError, unreadable};
 use crate::invitations::{insert_invitation, revoke_pending, take_membership};
 use crate::membership_view::{ViewColumns, ViewRow, view_columns, view_joins};
@@ -283,6 +284,7 @@ fn update(connection: &mut PgConnection, id: MembershipId, edit: MembershipEdit)
         insert_invitation(connection, invitation)?;
     }
     if has_left {
+        withdraw_open(connection, &[id.uuid()], new.updated_at)?;
         // Not the user of the first look: somebody may have accepted the invitation since.
         end_sessions_of_departed(connection, old.user)?;
     }

@@ -19,6 +19,7 @@ use domain_users::{
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::assignments::withdraw_open;
 use crate::champions::read_champion;
 use crate::error::{PgError, unreadable};
 use crate::invitations::take_membership;
@@ -559,6 +560,9 @@ impl UserRepository for PgUsers {
                     memberships::updated_at.eq(at),
                 ))
                 .execute(connection)?;
+            let own = memberships::table.filter(memberships::user_id.eq(user)).select(memberships::id);
+            let own: Vec<Uuid> = own.load(connection)?;
+            withdraw_open(connection, &own, at)?;
             statement(
                 "DELETE FROM team_admins WHERE membership_id IN (SELECT id FROM memberships WHERE user_id = {})",
             )

@@ -2,5 +2,7 @@
 
 mod dto;
 pub(crate) mod handlers;
+mod learner_dto;
+pub(crate) mod learner_handlers;
 mod version_dto;
 pub(crate) mod version_handlers;

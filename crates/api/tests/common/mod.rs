@@ -231,6 +231,28 @@ impl TestApp {
     }
 }
 
+impl TestApp {
+    /// A course of the library that is one of the basics, with a published version; gives its id.
+    pub async fn basics(&self, staff: &Person, position: i32) -> String {
+        let body = json!({ "name": format!("Basics {position}"), "basics": true, "position": position });
+        let course = self.call_as(staff, Method::POST, "/worklete_admin/courses", Some(body)).await;
+        let course = id_of(&course.json);
+        self.publish(staff, &course, json!({ "title": "first" })).await;
+        course
+    }
+
+    /// Publishes a new version of a course; gives its id.
+    pub async fn publish(&self, staff: &Person, course: &str, data: Value) -> String {
+        let versions = format!("/worklete_admin/courses/{course}/versions");
+        let draft = self.call_as(staff, Method::POST, &versions, Some(json!({ "data": data }))).await;
+        let version = id_of(&draft.json);
+        let published =
+            self.call_as(staff, Method::POST, &format!("{versions}/{version}/publish"), None).await;
+        assert_eq!(published.status, 200, "{published:?}");
+        version
+    }
+}
+
 impl Drop for TestApp {
     fn drop(&mut self) {
         drop(self.handle.stop(false));

@@ -8,6 +8,9 @@
 //!
 //! Use cases of [`TrainingService`]: `create_category`, `update_category`, `set_course_pools`, `list_categories`,
 //! `list_job_titles`, `list_course_pools`.
+//!
+//! Use cases of [`LearningService`]: `get_current_course`, `get_learner_course`, `report_progress`, `report_progress_batch`,
+//! `list_progress_events`.
 
 mod archive_version;
 mod assignment;
@@ -20,14 +23,20 @@ mod create_version;
 mod current;
 mod error;
 mod get_course;
+mod get_current_course;
+mod get_learner_course;
 mod get_version;
+mod learner_course;
+mod learning;
 mod list_courses;
+mod list_progress_events;
 mod list_versions;
 mod period;
 pub mod ports;
 mod progress;
 mod progress_data;
 mod read_training;
+mod report_progress;
 mod service;
 mod set_course_pools;
 #[cfg(test)]
@@ -53,8 +62,13 @@ pub use current::{
     CatalogCourse, CurrentCourse, Decision, JoinedTeam, PastAssignment, PublishedVersion, Rule, Situation,
 };
 pub use error::CourseError;
+pub use learner_course::{Current, LearnerCourse, VersionContent};
+pub use learning::LearningService;
 pub use period::{Cadence, Calendar, Period};
-pub use progress::{Absorbed, ClientTime, DedupeKey, EventStamp, EventType, PlayerSessionId, ProgressEvent};
+pub use progress::{
+    Absorbed, ClientTime, DedupeKey, EventStamp, EventTarget, EventType, PlayerSessionId, ProgressEvent,
+    StoredEvent,
+};
 pub use progress_data::{Percent, ProgressData, ProgressHash};
 pub use service::CourseService;
 pub use training::TrainingService;

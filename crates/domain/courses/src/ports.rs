@@ -7,6 +7,14 @@ use domain_kernel::{AuditEntry, CourseId, CourseVersionId, OrgId, Page, PageRequ
 
 use crate::{Course, CourseError, CourseVersion, ListedVersion, Shelf, VersionKey};
 
+mod learning;
+
+pub use learning::{
+    AssignmentQueries, AssignmentRepository, FoundLesson, History, Offer, Recorded, Standing,
+};
+#[cfg(test)]
+pub(crate) use learning::{MockAssignmentQueries, MockAssignmentRepository};
+
 /// A pure change of a course, run while the row is locked. Gives the audit row of the change, or none when nothing changed.
 pub type CourseEdit = Box<dyn FnOnce(&mut Course) -> Result<Option<AuditEntry>, CourseError> + Send>;
 

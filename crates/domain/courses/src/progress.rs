@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -134,6 +135,51 @@ pub struct Absorbed {
     pub completes: bool,
 }
 
+/// An event as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// What was told.
+    pub event: ProgressEvent,
+    /// When it happened, as far as we believe it.
+    pub effective_at: DateTime<Utc>,
+    /// The time it counts for in reports.
+    pub credited_at: DateTime<Utc>,
+    /// When we were told.
+    pub received_at: DateTime<Utc>,
+    /// Whether something that happened later was known already.
+    pub stale: bool,
+}
+
+/// An assignment that an event may belong to: a learner can have had a course several times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventTarget {
+    /// The assignment.
+    pub assignment: Assignment,
+    /// The runs of players that reported to it, at least those that matter here.
+    pub sessions: Vec<PlayerSessionId>,
+}
+
+impl EventTarget {
+    /// Which of the assignments of one course an event belongs to: the open one, else the newest. A phone that repeats what
+    /// it told before a newer assignment was given means the older one: its clock says so, and so does its run of the
+    /// player, which reported to that one. The clock alone would not do, since clocks are wrong.
+    pub fn choose<'a>(
+        targets: impl IntoIterator<Item = &'a Self>,
+        event: &ProgressEvent,
+    ) -> Option<AssignmentId> {
+        let mut newest_first: Vec<&Self> = targets.into_iter().collect();
+        newest_first.sort_by_key(|target| Reverse((target.assignment.assigned_at, target.assignment.id)));
+        let is_open = |target: &&&Self| target.assignment.state.is_open();
+        let current = newest_first.iter().find(is_open).or(newest_first.first())?;
+        let repeats = |target: &&&Self| {
+            event.client_time.instant() < current.assignment.assigned_at
+                && target.assignment.assigned_at < current.assignment.assigned_at
+                && target.sessions.contains(&event.player_session)
+        };
+        Some(newest_first.iter().find(repeats).unwrap_or(current).assignment.id)
+    }
+}
+
 impl ProgressEvent {
     /// By what a repetition of the event is recognised.
     pub fn dedupe_key(&self, assignment: AssignmentId) -> DedupeKey {
@@ -150,10 +196,11 @@ impl ProgressEvent {
         DedupeKey(hash.into())
     }
 
-    fn percent(&self) -> Percent {
+    /// The share of the course that the event tells of, if it tells of one.
+    pub fn percent(&self) -> Option<Percent> {
         match self.event_type {
-            EventType::Complete => Percent::FULL,
-            EventType::UpdateProgress => self.progress.percent().unwrap_or(Percent::ZERO),
+            EventType::Complete => Some(Percent::FULL),
+            EventType::UpdateProgress => self.progress.percent(),
         }
     }
 }
@@ -193,7 +240,7 @@ impl Assignment {
 
         self.last_event_at = self.last_event_at.max(Some(effective_at));
         self.started_at = Some(earliest(self.started_at, effective_at));
-        self.percent = self.percent.max(event.percent());
+        self.percent = self.percent.max(event.percent().unwrap_or(Percent::ZERO));
         let reached = match event.event_type {
             EventType::Complete => {
                 self.completed_at = Some(earliest(self.completed_at, effective_at));
@@ -377,6 +424,37 @@ mod tests {
         let absorbed = assignment.absorb(&complete(START + 10, json!({})), at(START + DAY));
         assert!(absorbed.stale && !absorbed.completes);
         assert_eq!(assignment.completed_at, Some(at(START + 10)));
+    }
+
+    #[test]
+    fn an_event_belongs_to_the_open_assignment_and_a_repetition_to_the_one_it_was_told_of() {
+        let assignment = |id: u128, state, days: i64| Assignment {
+            id: AssignmentId::new(Uuid::from_u128(id)),
+            state,
+            assigned_at: at(START + days * DAY),
+            ..given()
+        };
+        let chosen = |targets: &[EventTarget], event: &ProgressEvent| {
+            EventTarget::choose(targets, event).map(|id| id.uuid().as_u128())
+        };
+        let target = |assignment, sessions: &[u128]| EventTarget {
+            assignment,
+            sessions: sessions.iter().map(|id| PlayerSessionId::new(Uuid::from_u128(*id))).collect(),
+        };
+        let told = |ms| complete(ms, json!({})); // in session 7
+        assert_eq!(chosen(&[], &told(START)), None);
+
+        let done = target(assignment(1, AssignmentState::Completed, 0), &[7]);
+        let withdrawn = target(assignment(2, AssignmentState::Withdrawn, 5), &[]);
+        let again = target(assignment(3, AssignmentState::Assigned, 10), &[]);
+        let [before, after] = [told(START + DAY), told(START + 11 * DAY)];
+        assert_eq!(chosen(std::slice::from_ref(&done), &before), Some(1), "the only one, whatever its state");
+        assert_eq!(chosen(&[done.clone(), withdrawn.clone()], &after), Some(2), "the newest");
+        let all = [again.clone(), done.clone(), withdrawn];
+        assert_eq!(chosen(&all, &after), Some(3));
+        assert_eq!(chosen(&all, &before), Some(1), "a repetition does not complete the course once more");
+        let stranger = target(done.assignment, &[8]);
+        assert_eq!(chosen(&[again, stranger], &before), Some(3), "a clock that is slow loses nothing");
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub enum Permission {
     MembershipCreate,
     /// See somebody else's membership, with the invite code.
     MembershipRead,
+    /// See what somebody else's phone reported of a course.
+    ProgressRead,
     /// Change, end or take up again somebody's membership.
     MembershipUpdate,
     /// See on which teams somebody else is.
@@ -116,6 +118,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::TeamRead
             | P::TeamList
             | P::MembershipRead
+            | P::ProgressRead
             | P::MembershipTeamsRead
             | P::UserRead
             | P::CertificationRead
@@ -143,6 +146,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::OrgAdmin => match permission {
             P::MembershipCreate
             | P::MembershipRead
+            | P::ProgressRead
             | P::OrgAdminManage
             | P::TeamCreate
             | P::TeamRead
@@ -172,6 +176,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         },
         Role::TeamAdmin => match permission {
             P::MembershipRead
+            | P::ProgressRead
             | P::TeamRead
             | P::TeamList
             | P::TeamRename
@@ -206,6 +211,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead
+            | P::ProgressRead
             | P::TeamCreate
             | P::TeamRename
             | P::TeamDelete
@@ -233,6 +239,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead
+            | P::ProgressRead
             | P::TeamCreate
             | P::TeamRename
             | P::TeamDelete
@@ -262,6 +269,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead
+            | P::ProgressRead
             | P::TeamCreate
             | P::TeamRead
             | P::TeamRename

@@ -588,6 +588,7 @@ pub(crate) fn everything(db: &TestDatabase) -> Vec<String> {
         "category_courses",
         "course_pool_overrides",
         "assignments",
+        "progress_events",
         "champion_certifications",
         "refinements",
         "audit_log",

@@ -96,6 +96,7 @@ const OTHER_COURSE: &[(&str, &str)] = &[("course_id", "other course")];
 const ADMIN: &[(&str, &str)] = &[("team_id", "team"), ("admin_id", "lead.membership")];
 
 #[rustfmt::skip]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn cases() -> Vec<Case> {
     vec![
         Case::one("POST", "/auth").body(r#"{"username":"<fresh>","first_name":"A","last_name":"B","password":"worklete123","provider":"username","invite_code":"<pending.code>"}"#),

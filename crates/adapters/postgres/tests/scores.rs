@@ -26,6 +26,12 @@ fn instant(text: &str) -> DateTime<Utc> {
     text.parse().expect("an instant")
 }
 
+/// By the clock of the database, which says what is final.
+fn the_time(db: &TestDatabase) -> DateTime<Utc> {
+    let rows = db.rows("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')");
+    instant(rows[0].trim_matches(['(', ')', '"']))
+}
+
 /// The same numbers in each run.
 struct Dice(u64);
 
@@ -367,7 +373,7 @@ async fn what_has_just_ended_is_counted_for_who_asks_and_not_kept() {
 #[tokio::test]
 async fn what_is_kept_is_forgotten_when_something_of_the_past_changes() {
     let (db, scores) = a_database();
-    let now = Utc::now();
+    let now = the_time(&db);
     let mut world = World::new("weekly", Tz::UTC, 14, &now.to_rfc3339(), 9);
     let team = world.team(12);
     let other = world.team(4);
@@ -470,7 +476,7 @@ async fn what_is_kept_is_forgotten_when_something_of_the_past_changes() {
 #[tokio::test]
 async fn nothing_is_kept_while_somebody_changes_the_past() {
     let (db, scores) = a_database();
-    let mut world = World::new("weekly", Tz::UTC, 14, &Utc::now().to_rfc3339(), 9);
+    let mut world = World::new("weekly", Tz::UTC, 14, &the_time(&db).to_rfc3339(), 9);
     let team = world.team(5);
     world.write(&db);
     let change = common::Lock::take(

@@ -1,11 +1,12 @@
-//! Demo data for a laptop: one organization, two teams, somebody in each role, and courses for them. Made through the use cases, so it is what
-//! real use would make.
+//! Demo data for a laptop: one organization, two teams, somebody in each role, and courses for them. Made through the use
+//! cases, so it is what real use would make.
 
 use domain_courses::{
-    CourseName, CreateCourse, CreateVersion, Description, LanguageCode, VersionChange, VersionData,
+    CategoryChange, CategoryName, CourseList, CourseName, CreateCategory, CreateCourse, CreateVersion,
+    Description, LanguageCode, VersionChange, VersionData,
 };
 use domain_kernel::{
-    Actor, FieldErrors, FieldProblem, JobTitle, OrgId, Origin, PersonName, StaffRole, TeamId,
+    Actor, CourseId, FieldErrors, FieldProblem, JobTitle, OrgId, Origin, PersonName, StaffRole, TeamId,
 };
 use domain_memberships::{Added, CreateMembership, ExternalId};
 use domain_orgs::{CreateOrganization, Folder, OrgName};
@@ -100,9 +101,14 @@ pub(crate) async fn load(services: &Services) -> Result<bool, ApiError> {
     let organization = services.orgs.create_organization(&staff, organization).await?.id;
     let dock = team(services, &staff, organization, "Loading dock").await?;
     team(services, &staff, organization, "Night shift").await?;
+    let mut pool = Vec::new();
     for (index, demo) in COURSES.iter().enumerate() {
-        course(services, &staff, index, demo).await?;
+        let id = course(services, &staff, index, demo).await?;
+        if !demo.basics {
+            pool.push(id);
+        }
     }
+    category(services, &staff, organization, pool).await?;
     let person =
         |last_name, job_title| Person { organization, last_name, job_title, ..Person::default(organization) };
     let admin = Person { org_admin: true, ..person("Admin", "Site manager") };
@@ -149,13 +155,29 @@ async fn team(
     Ok(services.teams.create_team(staff, command).await?.id)
 }
 
+/// Who trains what: the same for everybody.
+async fn category(
+    services: &Services,
+    staff: &Actor,
+    organization: OrgId,
+    courses: Vec<CourseId>,
+) -> Result<(), ApiError> {
+    let name = good(CategoryName::parse("Warehouse"))?;
+    let command = CreateCategory { organization, name, is_default: true };
+    let id = services.training.create_category(staff, command).await?.id;
+    let courses = Some(good(CourseList::parse(courses))?);
+    let change = CategoryChange { name: None, job_titles: None, courses, is_default: None };
+    services.training.update_category(staff, organization, id, change).await?;
+    Ok(())
+}
+
 /// A course of the library with one published version.
 async fn course(
     services: &Services,
     staff: &Actor,
     index: usize,
     course: &DemoCourse,
-) -> Result<(), ApiError> {
+) -> Result<CourseId, ApiError> {
     let languages = course.languages.iter().map(|code| good(LanguageCode::parse(code)));
     let command = CreateCourse {
         organization: None,
@@ -177,7 +199,7 @@ async fn course(
     let draft = CreateVersion { course: id, data: good(VersionData::parse(data))?, force: false };
     let draft = services.courses.create_version(staff, draft).await?.id;
     services.courses.update_version(staff, id, draft, VersionChange::publishing()).await?;
-    Ok(())
+    Ok(id)
 }
 
 struct Person {

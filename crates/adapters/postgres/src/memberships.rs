@@ -4,9 +4,7 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sql_types::{Bool, Text, Timestamptz, Uuid as SqlUuid};
-use domain_kernel::{
-    AuditSubject, EmailAddress, InviteCode, JobTitle, MembershipId, OrgId, Refusal, TeamId, UserId,
-};
+use domain_kernel::{EmailAddress, InviteCode, JobTitle, MembershipId, OrgId, Refusal, TeamId, UserId};
 use domain_memberships::ports::{MembershipEdit, MembershipRepository, NewMembership, RosterSettings};
 use domain_memberships::{
     Added, ExternalId, Invitation, InvitationPreview, Membership, MembershipError, MembershipStatus,
@@ -184,33 +182,29 @@ fn find_by_external_id(
     Ok(found.map(|(id, status)| (id, kept, status)))
 }
 
-fn add(connection: &mut PgConnection, new: NewMembership) -> Outcome<Added> {
-    let NewMembership { mut membership, mut invitation, mut audit } = new;
-    require_live_teams(connection, "team_ids", membership.organization, &membership.teams)?;
+fn add(connection: &mut PgConnection, mut new: NewMembership) -> Outcome<Added> {
+    let organization = new.membership.organization;
+    require_live_teams(connection, "team_ids", organization, &new.membership.teams)?;
     let field = "administered_team_ids";
-    require_live_teams(connection, field, membership.organization, &membership.administered_teams)?;
-    let existing = find_by_external_id(connection, &membership)?;
+    require_live_teams(connection, field, organization, &new.membership.administered_teams)?;
+    let existing = find_by_external_id(connection, &new.membership)?;
     let is_back = existing.is_some();
     match existing {
         Some((_, _, status)) if status != "deactivated" => {
             return refuse(MembershipError::external_id_taken());
         }
         Some((id, user, _)) => {
-            membership.id = MembershipId::new(id);
-            membership.user = user.map(UserId::new);
-            membership.status =
-                if user.is_some() { MembershipStatus::Active } else { MembershipStatus::Pending };
-            invitation.membership = membership.id;
-            audit.action = "membership.reactivate";
-            audit.subject = AuditSubject::Membership(membership.id);
+            new.take_up(&load_view(connection, id)?.membership, user.map(UserId::new));
+            let membership = &new.membership;
             diesel::update(memberships::table.find(id))
                 .set(roster_values!(membership))
                 .execute(connection)?;
-            leave_other_teams(connection, &membership)?;
+            leave_other_teams(connection, membership)?;
             revoke_pending(connection, membership.id, membership.updated_at)?;
         }
-        None => insert_membership(connection, &membership)?,
+        None => insert_membership(connection, &new.membership)?,
     }
+    let NewMembership { membership, invitation, audit } = new;
     link_teams(connection, &membership)?;
     if membership.status == MembershipStatus::Pending {
         insert_invitation(connection, &invitation)?;

@@ -1,12 +1,12 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use domain_kernel::{
     Actor, AuditSubject, Budget, EmailAddress, InvitationId, JobTitle, MembershipId, OrgId, Permission,
-    PersonName, Refusal, Scope, TeamId,
+    PersonName, Refusal, Scope, TeamId, UserId,
 };
 use serde_json::Value;
 
 use crate::ports::NewMembership;
-use crate::update_membership::facts;
+use crate::update_membership::{differences, facts};
 use crate::{
     Added, ExternalId, Invitation, InvitationStatus, Membership, MembershipError, MembershipService,
     MembershipStatus,
@@ -138,6 +138,23 @@ impl MembershipService {
     }
 }
 
+impl NewMembership {
+    /// Makes it somebody who comes back, whose membership was `old` until they left: that one with the new values, active at
+    /// once when `user` still has an account. The trail then tells what changed.
+    pub fn take_up(&mut self, old: &Membership, user: Option<UserId>) {
+        let membership = &mut self.membership;
+        membership.id = old.id;
+        membership.user = user;
+        membership.status = if user.is_some() { MembershipStatus::Active } else { MembershipStatus::Pending };
+        self.invitation.membership = old.id;
+        let (before, after) = differences(old, membership);
+        self.audit.action = "membership.reactivate";
+        self.audit.subject = AuditSubject::Membership(old.id);
+        self.audit.before = Some(before);
+        self.audit.after = Some(after);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use domain_kernel::testing::{member_of, staff};
@@ -180,6 +197,35 @@ mod tests {
         assert_eq!(view.membership.status, MembershipStatus::Pending);
         assert_eq!((invitation.membership, invitation.id), (view.membership.id, invited));
         assert_eq!(invitation.expires_at - invitation.created_at, chrono::TimeDelta::days(30));
+    }
+
+    #[tokio::test]
+    async fn somebody_who_comes_back_has_the_old_membership_with_the_new_values() {
+        let mut fixture = Fixture::with_settings();
+        let user = UserId::new(uuid::Uuid::from_u128(8));
+        fixture.memberships.expect_add().return_once(move |new| {
+            for (user, status) in [(Some(user), MembershipStatus::Active), (None, MembershipStatus::Pending)]
+            {
+                let mut back = new.clone();
+                let mut old = new.membership.clone();
+                old.id = MembershipId::new(uuid::Uuid::from_u128(7));
+                old.status = MembershipStatus::Deactivated;
+                old.job_title = JobTitle::parse("Picker").ok();
+                back.take_up(&old, user);
+                assert_eq!((back.membership.id, back.invitation.membership), (old.id, old.id));
+                assert_eq!((back.membership.user, back.membership.status), (user, status));
+                let audit = back.audit;
+                assert_eq!(
+                    (audit.action, audit.subject),
+                    ("membership.reactivate", AuditSubject::Membership(old.id))
+                );
+                let before = serde_json::json!({ "status": "deactivated", "job_title": "Picker" });
+                let after = serde_json::json!({ "status": status.as_str(), "job_title": null });
+                assert_eq!((audit.before, audit.after), (Some(before), Some(after)));
+            }
+            Ok(created(new))
+        });
+        assert!(fixture.service().create_membership(&member_of(ORG, true), command()).await.is_ok());
     }
 
     #[tokio::test]

@@ -176,7 +176,7 @@ pub(crate) fn facts(membership: &Membership) -> [(&'static str, Value); 7] {
 }
 
 /// What changed, before and after. Of names and addresses only that they changed: the trail outlives the person's data.
-fn differences(before: &Membership, after: &Membership) -> (Value, Value) {
+pub(crate) fn differences(before: &Membership, after: &Membership) -> (Value, Value) {
     let (mut old, mut new) = (Map::new(), Map::new());
     for ((name, was), (_, is)) in facts(before).into_iter().zip(facts(after)) {
         if was != is {

@@ -215,8 +215,7 @@ fn keep_some(
     // Gives up before PostgreSQL would look for a deadlock and perhaps end somebody's request: this can be done later.
     connection.batch_execute("SET LOCAL lock_timeout = '300ms'")?;
     // Waits for nobody: who changes what is counted now is waited for by the next round.
-    let lock = "pg_try_advisory_xact_lock(hashtext('scores'), hashtext({}))";
-    let is_locked: bool = statement(format!("SELECT {lock}"))
+    let is_locked: bool = statement("SELECT pg_try_advisory_xact_lock(hashtext('scores'), hashtext({}))")
         .bind::<Text, _>(organization.to_string())
         .rows::<Bool>()
         .get_result(connection)?;
@@ -250,6 +249,26 @@ fn keep_some(
     Ok(diesel::insert_into(score_snapshots::table).values(snapshots).execute(connection)?)
 }
 
+impl PgTeams {
+    /// Runs a statement of [`scores!`] for the team or the organization `id`.
+    async fn count(
+        &self,
+        sql: &'static str,
+        id: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<Option<CountedTeams>, TeamError> {
+        let rows = self.pg.read(move |connection| {
+            let counted = statement(sql)
+                .bind::<Integer, _>(FORMULA_VERSION)
+                .bind::<Timestamptz, _>(now)
+                .bind::<SqlUuid, _>(id)
+                .bind::<SqlUuid, _>(id);
+            Ok(counted.rows::<ScoresColumns>().load::<ScoresRow>(connection)?)
+        });
+        Ok(read(rows.await.map_err(PgError::<TeamError>::into_storage)?)?)
+    }
+}
+
 #[async_trait]
 impl ScoreRepository for PgTeams {
     async fn count_team(
@@ -257,17 +276,8 @@ impl ScoreRepository for PgTeams {
         team: TeamId,
         now: DateTime<Utc>,
     ) -> Result<Option<(ScoreCalendar, Team, Counts)>, TeamError> {
-        let rows = self.pg.read(move |connection| {
-            let counted = statement(OF_TEAM)
-                .bind::<Integer, _>(FORMULA_VERSION)
-                .bind::<Timestamptz, _>(now)
-                .bind::<SqlUuid, _>(team.uuid())
-                .bind::<SqlUuid, _>(team.uuid());
-            Ok(counted.rows::<ScoresColumns>().load::<ScoresRow>(connection)?)
-        });
-        let Some((calendar, teams)) = read(rows.await.map_err(PgError::<TeamError>::into_storage)?)? else {
-            return Ok(None);
-        };
+        let counted = self.count(OF_TEAM, team.uuid(), now).await?;
+        let Some((calendar, teams)) = counted else { return Ok(None) };
         Ok(teams.into_iter().next().map(|(team, counts)| (calendar, team, counts)))
     }
 
@@ -276,15 +286,7 @@ impl ScoreRepository for PgTeams {
         organization: OrgId,
         now: DateTime<Utc>,
     ) -> Result<Option<CountedTeams>, TeamError> {
-        let rows = self.pg.read(move |connection| {
-            let counted = statement(OF_ORGANIZATION)
-                .bind::<Integer, _>(FORMULA_VERSION)
-                .bind::<Timestamptz, _>(now)
-                .bind::<SqlUuid, _>(organization.uuid())
-                .bind::<SqlUuid, _>(organization.uuid());
-            Ok(counted.rows::<ScoresColumns>().load::<ScoresRow>(connection)?)
-        });
-        Ok(read(rows.await.map_err(PgError::<TeamError>::into_storage)?)?)
+        self.count(OF_ORGANIZATION, organization.uuid(), now).await
     }
 
     async fn keep(&self, now: DateTime<Utc>) -> Result<usize, TeamError> {

@@ -751,6 +751,21 @@ fn record(
     Ok(recorded.collect())
 }
 
+/// What taking an assignment back writes.
+#[derive(AsChangeset)]
+#[diesel(table_name = assignments)]
+pub(crate) struct Withdrawal {
+    state: &'static str,
+    withdrawn_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl Withdrawal {
+    pub(crate) fn at(time: DateTime<Utc>) -> Self {
+        Self { state: "withdrawn", withdrawn_at: time, updated_at: time }
+    }
+}
+
 /// Takes back what the member has not completed: whoever has left has nothing to do any more.
 pub(crate) fn withdraw_open(
     connection: &mut PgConnection,
@@ -760,14 +775,7 @@ pub(crate) fn withdraw_open(
     let open = assignments::membership_id
         .eq_any(memberships)
         .and(assignments::state.eq_any(["assigned", "in_progress"]));
-    diesel::update(assignments::table.filter(open))
-        .set((
-            assignments::state.eq("withdrawn"),
-            assignments::withdrawn_at.eq(at),
-            assignments::updated_at.eq(at),
-        ))
-        .execute(connection)
-        .map(drop)
+    diesel::update(assignments::table.filter(open)).set(Withdrawal::at(at)).execute(connection).map(drop)
 }
 
 /// Of the offers those that still stand: the member has not left, and the course is not archived. Until the transaction ends

@@ -12,6 +12,7 @@ use domain_kernel::{CourseId, CourseVersionId, Page, PageRequest, Refusal, Sort,
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::assignments::Withdrawal;
 use crate::audit;
 use crate::courses::{PgCourses, lock_course};
 use crate::error::{PgError, unreadable};
@@ -225,13 +226,7 @@ fn update(
             .execute(connection)?;
     } else if was == VersionStatus::Published && version.status == VersionStatus::Archived {
         let on_it = unstarted.and(assignments::course_version_id.eq(id.uuid()));
-        diesel::update(assignments::table.filter(on_it))
-            .set((
-                assignments::state.eq("withdrawn"),
-                assignments::withdrawn_at.eq(at),
-                assignments::updated_at.eq(at),
-            ))
-            .execute(connection)?;
+        diesel::update(assignments::table.filter(on_it)).set(Withdrawal::at(at)).execute(connection)?;
     }
     for entry in audits {
         audit::insert(connection, entry)?;

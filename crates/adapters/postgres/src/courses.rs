@@ -9,6 +9,7 @@ use domain_courses::{Course, CourseError, CourseName, Description, Edition, Lang
 use domain_kernel::{AuditEntry, CourseId, CourseVersionId, OrgId, Page, PageRequest, Refusal};
 use uuid::Uuid;
 
+use crate::assignments::Withdrawal;
 use crate::error::PgError;
 use crate::schema::{assignments, courses};
 use crate::sql::{PageColumns, PageRow, read_page, row, statement};
@@ -132,14 +133,7 @@ fn withdraw_open(connection: &mut PgConnection, id: CourseId, at: DateTime<Utc>)
     let open = assignments::table
         .filter(assignments::course_id.eq(id.uuid()))
         .filter(assignments::state.eq_any(["assigned", "in_progress"]));
-    diesel::update(open)
-        .set((
-            assignments::state.eq("withdrawn"),
-            assignments::withdrawn_at.eq(at),
-            assignments::updated_at.eq(at),
-        ))
-        .execute(connection)
-        .map(drop)
+    diesel::update(open).set(Withdrawal::at(at)).execute(connection).map(drop)
 }
 
 fn update(

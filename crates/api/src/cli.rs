@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io::{self, BufRead, IsTerminal};
 use std::net::TcpListener;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use adapter_postgres::SchemaState;
 use adapter_security::SecureRandom;
@@ -39,7 +40,7 @@ enum Command {
     },
     /// Bring the database's schema up to date
     Migrate,
-    /// Load demo data once: an organization and somebody in each role (development only)
+    /// Load demo data once: an organization, somebody in each role, and two months of lessons (development only)
     ///
     /// Does nothing when there is a user demo-staff: what was changed since, or not made because the loading was interrupted,
     /// stays as it is. To start over, remove the private database with `scripts/postgres remove .local/postgres`; the next
@@ -138,8 +139,9 @@ async fn seed_demo(config: Config) -> Result<(), Failure> {
         ));
     }
     require_current_schema(&config)?;
-    let composition = Composition::new(&config)?;
-    let loaded = seed::load(composition.services()).await;
+    let clock = Arc::new(seed::MovableClock::default());
+    let composition = Composition::with_clock(&config, clock.clone())?;
+    let loaded = seed::load(composition.services(), &clock).await;
     composition.database().close();
     let loaded = loaded.map_err(|error| explain(&error))?;
     println!(
@@ -231,11 +233,11 @@ fn serve(config: &Config, migrate_first: bool) -> Result<(), Failure> {
         let running = server::start(config, composition, listener)?;
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         tracing::info!(address = %format!("{scheme}://{}", running.address), "serving");
-        let handle = running.server.handle();
+        let stop = running.stopper();
         let stopper = actix_web::rt::spawn(async move {
             wait_for_signal().await;
             tracing::info!("stopping: finishing requests under way");
-            handle.stop(true).await;
+            stop.await;
         });
         let served = running.server.await;
         stopper.abort();

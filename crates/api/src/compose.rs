@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use adapter_mail::{MailSetupError, Mailer};
 use adapter_postgres::{
-    Pg, PgAssignments, PgCourses, PgMemberships, PgOrganizations, PgTeams, PgTraining, PgUsers,
+    Pg, PgAssignments, PgCourses, PgMemberships, PgOrganizations, PgSignals, PgTeams, PgTraining, PgUsers,
+    SignalExchange,
 };
 use adapter_security::{BcryptHasher, SecureRandom, SystemClock, UuidV7, WindowThrottle};
 use domain_courses::{CourseService, LearningService, TrainingService};
@@ -18,6 +19,7 @@ use ipnet::IpNet;
 
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::streams::Streams;
 
 /// What cannot be wired.
 #[derive(Debug, thiserror::Error)]
@@ -60,12 +62,14 @@ pub(crate) struct Runtime {
     pub(crate) speaks_tls: bool,
     pub(crate) max_body_bytes: usize,
     pub(crate) body_timeout: Duration,
+    pub(crate) streams: Streams,
 }
 
 /// Everything wired.
 pub struct Composition {
     pub(crate) services: Services,
     pub(crate) runtime: Runtime,
+    pub(crate) signals: SignalExchange,
 }
 
 impl Composition {
@@ -77,10 +81,14 @@ impl Composition {
 
     /// Wires everything. Connections are made in the background.
     pub fn new(config: &Config) -> Result<Self, ComposeError> {
+        Self::with_clock(config, Arc::new(SystemClock))
+    }
+
+    /// The same with a clock that shows another time.
+    pub fn with_clock(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, ComposeError> {
         let pg = Pg::new(config.database.clone());
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let hasher = BcryptHasher::new(config.bcrypt_cost, threads, config.bcrypt_queue)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn IdGenerator> = Arc::new(UuidV7);
         let throttle: Arc<dyn Throttle> =
             Arc::new(WindowThrottle::new(config.throttle.clone(), Arc::clone(&clock)));
@@ -89,6 +97,7 @@ impl Composition {
         let courses = Arc::new(PgCourses::new(pg.clone()));
         let training = Arc::new(PgTraining::new(pg.clone()));
         let assignments = Arc::new(PgAssignments::new(pg.clone()));
+        let (signals, exchange) = PgSignals::new(pg.clone());
         let hashing = hasher.load();
         let mailer =
             Arc::new(Mailer::new(config.mail.clone(), &config.mail_from, config.sign_up_url.clone())?);
@@ -138,6 +147,7 @@ impl Composition {
             learning: LearningService {
                 assignments: assignments.clone(),
                 queries: assignments,
+                signals: Arc::new(signals),
                 clock: Arc::clone(&clock),
                 ids: Arc::clone(&ids),
             },
@@ -161,8 +171,9 @@ impl Composition {
             speaks_tls: config.tls.is_some(),
             max_body_bytes: config.max_body_bytes,
             body_timeout: config.body_timeout,
+            streams: Streams::new(config.max_streams),
         };
-        Ok(Self { services, runtime })
+        Ok(Self { services, runtime, signals: exchange })
     }
 
     /// The use cases, for commands that need no server.

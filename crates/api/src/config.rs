@@ -105,6 +105,8 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// Largest body.
     pub max_body_bytes: usize,
+    /// Streams that may be open at once.
+    pub max_streams: usize,
     /// Token for `/metrics`; open when there is none.
     pub metrics_token: Option<String>,
     /// Work of bcrypt.
@@ -225,6 +227,7 @@ impl Config {
             body_timeout: variables.seconds("BODY_TIMEOUT_SECONDS", 600, 15)?,
             shutdown_timeout: variables.seconds("SHUTDOWN_TIMEOUT_SECONDS", 600, 30)?,
             max_body_bytes: variables.number("MAX_BODY_BYTES", 1024, 64 << 20, 2 << 20)? as usize,
+            max_streams: variables.number("MAX_STREAMS", 0, 100_000, 500)? as usize,
             metrics_token: variables.text("METRICS_TOKEN"),
             bcrypt_cost: variables.number("BCRYPT_COST", 4, 16, 12)?,
             bcrypt_queue: variables.number("BCRYPT_QUEUE", 1, 10_000, 64)? as usize,

@@ -155,6 +155,14 @@ impl ApiError {
         error
     }
 
+    /// As many streams as the server can take.
+    pub(crate) fn too_many_streams() -> Self {
+        let detail = "There are too many open streams. Please try again soon.";
+        let mut error = Self::new(Status::Of(ErrorKind::Unavailable), "too_many_streams", detail);
+        error.0.retry_after = Some(SOON);
+        error
+    }
+
     /// Wrong credentials for an endpoint outside the API.
     pub(crate) fn unauthenticated(detail: &str) -> Self {
         Self::new(Status::Of(ErrorKind::Unauthenticated), "unauthenticated", detail)

@@ -74,6 +74,7 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(courses::learner_handlers::get_learner_course)
                 .service(courses::learner_handlers::report_progress)
                 .service(courses::learner_handlers::list_progress_events)
+                .service(courses::progress_stream::stream_team_progress)
                 .service(champions::handlers::list_champion_certifications)
                 .service(champions::handlers::certify_champion)
                 .service(champions::handlers::revoke_champion)

@@ -1,12 +1,18 @@
-//! Demo data for a laptop: one organization, two teams, somebody in each role, and courses for them. Made through the use
-//! cases, so it is what real use would make.
+//! Demo data for a laptop: one organization, two teams, somebody in each role, courses for them, and two months in which people
+//! learned. Made through the use cases, so it is what real use would make.
 
+mod history;
+
+use std::sync::{Mutex, PoisonError};
+
+use adapter_security::SystemClock;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain_courses::{
     CategoryChange, CategoryName, CourseList, CourseName, CreateCategory, CreateCourse, CreateVersion,
     Description, LanguageCode, VersionChange, VersionData,
 };
 use domain_kernel::{
-    Actor, CourseId, FieldErrors, FieldProblem, JobTitle, OrgId, Origin, PersonName, StaffRole, TeamId,
+    Actor, Clock, CourseId, FieldErrors, FieldProblem, JobTitle, OrgId, Origin, PersonName, StaffRole, TeamId,
 };
 use domain_memberships::{Added, CreateMembership, ExternalId};
 use domain_orgs::{CreateOrganization, Folder, OrgName};
@@ -16,6 +22,7 @@ use serde_json::json;
 
 use crate::compose::Services;
 use crate::error::ApiError;
+use crate::seed::history::History;
 
 /// The password of everybody in the demo data.
 const PASSWORD: &str = "worklete123";
@@ -29,6 +36,23 @@ pub(crate) const SIGN_INS: [(&str, &str); 5] = [
     ("demo-learner", "is on the team Loading dock"),
 ];
 
+/// A clock that shows the time that it was set to, and until then the right one.
+#[derive(Default)]
+pub(crate) struct MovableClock(Mutex<Option<DateTime<Utc>>>);
+
+impl MovableClock {
+    fn set(&self, time: DateTime<Utc>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
+    }
+}
+
+impl Clock for MovableClock {
+    fn now(&self) -> DateTime<Utc> {
+        let set = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        set.unwrap_or_else(|| SystemClock.now())
+    }
+}
+
 struct DemoCourse {
     name: &'static str,
     description: &'static str,
@@ -37,7 +61,7 @@ struct DemoCourse {
 }
 
 /// The basics in their order, and then courses for a pool.
-const COURSES: [DemoCourse; 6] = [
+const COURSES: [DemoCourse; 12] = [
     DemoCourse {
         name: "Welcome to moving well",
         description: "Why the way we move matters, and how these lessons work.",
@@ -74,6 +98,42 @@ const COURSES: [DemoCourse; 6] = [
         basics: false,
         languages: &["en"],
     },
+    DemoCourse {
+        name: "Turning with a load",
+        description: "Move the feet, not the back.",
+        basics: false,
+        languages: &["en", "es"],
+    },
+    DemoCourse {
+        name: "Lifting in pairs",
+        description: "One counts, both lift.",
+        basics: false,
+        languages: &["en", "es"],
+    },
+    DemoCourse {
+        name: "Pallets and straps",
+        description: "Hands where they cannot be caught.",
+        basics: false,
+        languages: &["en", "es"],
+    },
+    DemoCourse {
+        name: "Standing for hours",
+        description: "Shift your weight, and change your place.",
+        basics: false,
+        languages: &["en", "es"],
+    },
+    DemoCourse {
+        name: "Low shelves",
+        description: "Kneel on one knee rather than bend.",
+        basics: false,
+        languages: &["en", "es"],
+    },
+    DemoCourse {
+        name: "Wet floors and ramps",
+        description: "Short steps, no hurry.",
+        basics: false,
+        languages: &["en"],
+    },
 ];
 
 /// A value of the demo data, which is known to be good.
@@ -86,11 +146,14 @@ fn good<T>(parsed: Result<T, FieldProblem>) -> Result<T, ApiError> {
 /// The account that is made first decides, so that neither a learner's new name nor an interrupted loading makes it fail
 /// for ever: what was not made then stays away. To start over, remove `.local/postgres`, with
 /// `scripts/postgres remove .local/postgres`.
-pub(crate) async fn load(services: &Services) -> Result<bool, ApiError> {
+pub(crate) async fn load(services: &Services, clock: &MovableClock) -> Result<bool, ApiError> {
     let first = good(Username::parse(SIGN_INS[0].0, Provider::Username))?;
     if !services.users.username_availability(&first, &Origin::default()).await? {
         return Ok(false);
     }
+    let today = clock.now();
+    let start = history::start(today);
+    clock.set(start - TimeDelta::days(30));
     let staff = staff_member(services, SIGN_INS[0].0, "Staff", StaffRole::Admin).await?;
     staff_member(services, SIGN_INS[1].0, "Employee", StaffRole::Employee).await?;
     let organization = CreateOrganization {
@@ -100,7 +163,7 @@ pub(crate) async fn load(services: &Services) -> Result<bool, ApiError> {
     };
     let organization = services.orgs.create_organization(&staff, organization).await?.id;
     let dock = team(services, &staff, organization, "Loading dock").await?;
-    team(services, &staff, organization, "Night shift").await?;
+    let night = team(services, &staff, organization, "Night shift").await?;
     let mut pool = Vec::new();
     for (index, demo) in COURSES.iter().enumerate() {
         let id = course(services, &staff, index, demo).await?;
@@ -109,12 +172,27 @@ pub(crate) async fn load(services: &Services) -> Result<bool, ApiError> {
         }
     }
     category(services, &staff, organization, pool).await?;
-    let person =
-        |last_name, job_title| Person { organization, last_name, job_title, ..Person::default(organization) };
+    let person = |last_name: &str, job_title| Person {
+        last_name: last_name.to_owned(),
+        job_title,
+        ..Person::default(organization)
+    };
+    clock.set(start);
     let admin = Person { org_admin: true, ..person("Admin", "Site manager") };
     member(services, &staff, SIGN_INS[2].0, admin).await?;
     let lead = Person { teams: vec![dock], administered_teams: vec![dock], ..person("Lead", "Shift lead") };
-    member(services, &staff, SIGN_INS[3].0, lead).await?;
+    let lead = member(services, &staff, SIGN_INS[3].0, lead).await?;
+    let mut people = Vec::new();
+    for number in 1..=history::PICKERS {
+        // Not all in a minute: the same address may not sign up that many.
+        clock.set(start + TimeDelta::minutes(30) * i32::try_from(number).unwrap_or_default());
+        let team = if number % 2 == 0 { night } else { dock };
+        let picker = Person { teams: vec![team], ..person(&format!("Picker {number}"), "Picker") };
+        people.push(member(services, &staff, &format!("demo-picker-{number}"), picker).await?);
+    }
+    history::make(services, clock, today, &History { staff: &staff, lead, teams: [dock, night], people })
+        .await?;
+    clock.set(today);
     let learner = Person { teams: vec![dock], ..person("Learner", "Picker") };
     member(services, &staff, SIGN_INS[4].0, learner).await?;
     Ok(true)
@@ -204,7 +282,7 @@ async fn course(
 
 struct Person {
     organization: OrgId,
-    last_name: &'static str,
+    last_name: String,
     job_title: &'static str,
     org_admin: bool,
     teams: Vec<TeamId>,
@@ -216,7 +294,7 @@ impl Person {
         let (teams, administered_teams) = (Vec::new(), Vec::new());
         Self {
             organization,
-            last_name: "Person",
+            last_name: "Person".into(),
             job_title: "Picker",
             org_admin: false,
             teams,
@@ -226,9 +304,14 @@ impl Person {
 }
 
 /// Puts somebody on the roster and signs them up with the code.
-async fn member(services: &Services, staff: &Actor, username: &str, person: Person) -> Result<(), ApiError> {
+async fn member(
+    services: &Services,
+    staff: &Actor,
+    username: &str,
+    person: Person,
+) -> Result<Actor, ApiError> {
     let (first_name, last_name) =
-        (good(PersonName::parse("Demo"))?, good(PersonName::parse(person.last_name))?);
+        (good(PersonName::parse("Demo"))?, good(PersonName::parse(&person.last_name))?);
     let command = CreateMembership {
         organization: person.organization,
         first_name: first_name.clone(),
@@ -253,8 +336,8 @@ async fn member(services: &Services, staff: &Actor, username: &str, person: Pers
         device: Device::default(),
         origin: Origin::default(),
     };
-    services.users.sign_up(sign_up).await?;
-    Ok(())
+    let (account, _) = services.users.sign_up(sign_up).await?;
+    Ok(account.actor(Origin::default()))
 }
 
 /// The sign-ins as a table.

@@ -1,5 +1,6 @@
 //! The HTTP server: middleware, TLS, and how it stops.
 
+use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::door::{Operations, door};
 use crate::error::ApiError;
 use crate::finish::finish;
 use crate::limits::SessionLimiter;
+use crate::streams::Streams;
 use crate::{maintenance, openapi, routes};
 
 /// Why the server cannot start.
@@ -61,7 +63,7 @@ const EXPOSED: [&str; 18] = [
 ];
 
 /// Headers that the client libraries send.
-const ACCEPTED: [&str; 11] = [
+const ACCEPTED: [&str; 12] = [
     "access-token",
     "client",
     "uid",
@@ -71,6 +73,7 @@ const ACCEPTED: [&str; 11] = [
     "content-type",
     "accept",
     "if-modified-since",
+    "last-event-id",
     "x-requested-with",
     "x-request-id",
 ];
@@ -128,6 +131,18 @@ pub struct Running {
     pub address: SocketAddr,
     /// The server.
     pub server: Server,
+    streams: Streams,
+}
+
+impl Running {
+    /// What stops it: requests under way may end, streams have to.
+    pub fn stopper(&self) -> impl Future<Output = ()> + use<> {
+        let (handle, streams) = (self.server.handle(), self.streams.clone());
+        async move {
+            streams.close();
+            handle.stop(true).await;
+        }
+    }
 }
 
 /// Binds and starts.
@@ -137,12 +152,14 @@ pub fn start(
     listener: TcpListener,
 ) -> Result<Running, ServeError> {
     let address = listener.local_addr()?;
-    let Composition { services, runtime } = composition;
+    let Composition { services, runtime, signals } = composition;
+    let streams = runtime.streams.clone();
     let document = openapi::document();
     let operations = Data::new(Operations::of(&document));
     let text = Data::new(OpenApiText(openapi::render(&document)));
     let runtime: Data<Runtime> = Data::new(runtime);
     let limiter = Data::new(SessionLimiter::new(config.session_rate));
+    tokio::spawn(signals.run());
     tokio::spawn(maintenance::run(services.clone()));
     tokio::spawn(forget_idle_sessions(Arc::clone(&limiter)));
     let origins = config.cors_origins.clone();
@@ -183,7 +200,7 @@ pub fn start(
         None => server.listen(listener)?,
         Some(files) => server.listen_rustls_0_23(listener, tls(files)?)?,
     };
-    Ok(Running { address, server: server.run() })
+    Ok(Running { address, server: server.run(), streams })
 }
 
 async fn forget_idle_sessions(limiter: Arc<SessionLimiter>) {

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Answer, Cast, Person, TestApp, expect_by_role, id_of, keys, with};
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -501,4 +503,151 @@ async fn who_left_can_still_hand_in_what_was_done() {
         (&assignment["id"], &json!("completed"))
     );
     place.course(member, course).await.problem(403, "forbidden");
+}
+
+// --- The stream of a team --------------------------------------------------------------------------
+
+/// A stream that somebody reads.
+struct Stream {
+    response: reqwest::Response,
+    unread: String,
+}
+
+/// An event of a stream: name, id and data.
+type Event = (String, String, Value);
+
+impl Stream {
+    /// Begins where an earlier one ended, or now.
+    async fn open(app: &TestApp, person: &Person, team: &str, last: Option<&str>) -> Self {
+        let mut request = person.sign(app.request(Method::GET, &format!("/teams/{team}/progress/stream")));
+        if let Some(last) = last {
+            request = request.header("Last-Event-ID", last);
+        }
+        let response = request.send().await.expect("an answer");
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        let mut stream = Self { response, unread: String::new() };
+        assert!(stream.block().await.expect("a beginning").starts_with("retry: "));
+        stream
+    }
+
+    /// The next block; none at the end.
+    async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.unread.split_once("\n\n") {
+                let block = block.to_owned();
+                self.unread = rest.to_owned();
+                return Some(block);
+            }
+            let chunk = tokio::time::timeout(Duration::from_secs(30), self.response.chunk()).await;
+            let chunk = chunk.expect("something within 30 seconds").ok()??;
+            self.unread.push_str(std::str::from_utf8(&chunk).expect("text"));
+        }
+    }
+
+    /// The next event; none at the end.
+    async fn event(&mut self) -> Option<Event> {
+        loop {
+            let block = self.block().await?;
+            let field = |name: &str| {
+                let mut lines = block.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+                lines.next().map(str::to_owned)
+            };
+            if let (Some(event), Some(id), Some(data)) = (field("event"), field("id"), field("data")) {
+                return Some((event, id, serde_json::from_str(&data).expect("JSON")));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_runs_the_team_sees_progress_as_it_happens_and_catches_up_after_a_break() {
+    let place = Place::start().await;
+    let (app, lead, team) = (&place.app, place.cast.person("team admin"), place.cast.team.as_str());
+    let minute_ago = place.begun().await;
+    let mut stream = Stream::open(app, lead, team, None).await;
+    place
+        .tell(
+            place.member(),
+            &place.basics[0],
+            event("update_progress", minute_ago, json!({ "percent": 40 })),
+        )
+        .await;
+    let (name, id, data) = stream.event().await.expect("an event");
+    assert_eq!(name, "progress");
+    assert_eq!((&data["percent"], &data["state"]), (&json!(40.0), &json!("in_progress")));
+    assert_eq!((&data["last_name"], &data["course_id"]), (&json!("Learner"), &json!(place.basics[0])));
+    assert_eq!(
+        keys(&data),
+        [
+            "assignment_id",
+            "course_id",
+            "course_name",
+            "first_name",
+            "last_name",
+            "membership_id",
+            "occurred_at",
+            "percent",
+            "received_at",
+            "state",
+            "user_id"
+        ]
+    );
+    drop(stream);
+    // Nothing new, and then something while nobody looks.
+    place
+        .tell(
+            place.member(),
+            &place.basics[0],
+            event("update_progress", minute_ago, json!({ "percent": 40 })),
+        )
+        .await;
+    place
+        .tell(
+            place.member(),
+            &place.basics[0],
+            event("update_progress", minute_ago + 1, json!({ "percent": 70 })),
+        )
+        .await;
+    let mut stream = Stream::open(app, lead, team, Some(&id)).await;
+    assert_eq!(stream.event().await.expect("what was missed").2["percent"], 70.0);
+    place.tell(place.member(), &place.basics[0], event("complete", minute_ago + 2, json!({}))).await;
+    let (name, _, data) = stream.event().await.expect("an event");
+    assert_eq!(
+        (name.as_str(), &data["percent"], &data["state"]),
+        ("completed", &json!(100.0), &json!("completed"))
+    );
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_session_or_the_right() {
+    let place = Place::start().await;
+    let (app, team) = (&place.app, place.cast.team.as_str());
+    let lead = place.cast.person("team admin");
+    let mut with_session = Stream::open(app, lead, team, None).await;
+    assert_eq!(app.call_as(lead, Method::DELETE, "/auth/sign_out", None).await.status, 200);
+    assert_eq!(with_session.event().await, None);
+    let boss = place.cast.person("org admin");
+    let mut with_right = Stream::open(app, boss, team, None).await;
+    app.database.execute("UPDATE memberships SET org_admin = false");
+    assert_eq!(with_right.event().await, None);
+}
+
+#[tokio::test]
+async fn a_stream_refuses_what_is_no_place_of_its_own_and_too_many_readers() {
+    let app = TestApp::start_with(&[("MAX_STREAMS", "1")]).await;
+    let cast = app.cast().await;
+    let (lead, team) = (cast.person("team admin"), cast.team.as_str());
+    let path = format!("/teams/{team}/progress/stream");
+    for id in ["nonsense", "1-2", "1-2-99999999999999999999"] {
+        let request = lead.sign(app.request(Method::GET, &path)).header("Last-Event-ID", id);
+        let refused = app.send(request).await;
+        refused.problem(400, "validation_failed");
+        assert_eq!(refused.json["fields"], json!({ "Last-Event-ID": ["invalid"] }));
+    }
+    let _first = Stream::open(&app, lead, team, None).await;
+    let refused = app.call_as(lead, Method::GET, &path, None).await;
+    refused.problem(503, "too_many_streams");
+    assert!(refused.header("retry-after").is_some());
 }

@@ -130,6 +130,8 @@ fn cases() -> Vec<Case> {
         Case::one("GET", "/assignments/{assignment_id}/events").what("own", &[("assignment_id", "self.assignment")]),
         Case::new("GET", "/assignments/{assignment_id}/events").what("of somebody on the team", &[("assignment_id", "teammate.assignment")]),
         Case::new("GET", "/assignments/{assignment_id}/events").what("of somebody not on the team", &[("assignment_id", "colleague.assignment")]),
+        Case::new("GET", "/teams/{team_id}/progress/stream").what("one's team", TEAM),
+        Case::new("GET", "/teams/{team_id}/progress/stream").what("another team", OTHER_TEAM),
         Case::one("GET", "/organizations"),
         Case::new("PATCH", "/organizations/{organization_id}").what("", ORGANIZATION).body(r#"{"saml_info":null}"#),
         Case::new("GET", "/organizations/{organization_id}/invitations").what("", ORGANIZATION),

@@ -10,13 +10,15 @@ use diesel::sql_types::{
     Array, BigInt, Bool, Bytea, Double, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
 };
 use domain_courses::ports::{
-    AssignmentQueries, AssignmentRepository, FoundLesson, History, Offer, Recorded, Standing,
+    AssignmentQueries, AssignmentRepository, Feed, FoundLesson, History, Judge, Offer, Recorded, Standing,
+    Visited,
 };
 use domain_courses::{
     Assignment, AssignmentSource, AssignmentState, Cadence, Calendar, CatalogCourse, CategoryName,
-    ClientTime, CourseError, CourseList, EventStamp, EventTarget, EventType, JoinedTeam, Learner,
+    ClientTime, CourseError, CourseList, EventStamp, EventTarget, EventType, FeedPlace, JoinedTeam, Learner,
     LearnerCourse, PastAssignment, Percent, PlayerSessionId, PoolOverride, ProgressData, ProgressEvent,
-    ProgressHash, PublishedVersion, Situation, StoredEvent, TrainingCategory, VersionContent, VersionData,
+    ProgressHash, PublishedVersion, Round, RoundMark, Situation, StoredEvent, TrainingCategory,
+    VersionContent, VersionData,
 };
 use domain_kernel::{
     AssignmentId, CourseId, CourseVersionId, MembershipId, OrgId, Page, PageRequest, StorageError, TeamId,
@@ -29,6 +31,8 @@ use uuid::Uuid;
 use crate::Pg;
 use crate::courses::{CourseColumns, CourseRow, course_columns, published_version};
 use crate::error::{PgError, unreadable};
+use crate::feed;
+use crate::rounds::{self, RoundRow};
 use crate::schema::assignments;
 use crate::sql::{row, statement};
 
@@ -45,7 +49,7 @@ impl PgAssignments {
     }
 }
 
-type Outcome<T> = Result<T, PgError<CourseError>>;
+pub(crate) type Outcome<T> = Result<T, PgError<CourseError>>;
 
 /// The columns of [`AssignmentRow`], of an assignment `a`.
 macro_rules! assignment_columns {
@@ -87,7 +91,7 @@ fn object(value: Value, rule: &'static str) -> Result<serde_json::Map<String, Va
     }
 }
 
-fn state(text: &str) -> Result<AssignmentState, StorageError> {
+pub(crate) fn state(text: &str) -> Result<AssignmentState, StorageError> {
     AssignmentState::parse(text).ok_or_else(|| unreadable("assignments", "known state"))
 }
 
@@ -296,7 +300,7 @@ fn courses(ids: Vec<Uuid>) -> CourseList {
     CourseList::from_stored(ids.into_iter().map(CourseId::new).collect())
 }
 
-fn calendar(cadence: &str, time_zone: &str) -> Result<Calendar, StorageError> {
+pub(crate) fn calendar(cadence: &str, time_zone: &str) -> Result<Calendar, StorageError> {
     Ok(Calendar {
         cadence: Cadence::parse(cadence).ok_or_else(|| unreadable("organizations", "known cadence"))?,
         time_zone: time_zone.parse().map_err(|_| unreadable("organizations", "known time zone"))?,
@@ -395,6 +399,17 @@ impl StandingRow {
             Learner { organization, membership: MembershipId::new(self.id), user: UserId::new(self.user_id) };
         Ok(Standing { learner, situation, open })
     }
+}
+
+pub(crate) fn load_standings(
+    connection: &mut PgConnection,
+    memberships: Vec<Uuid>,
+    now: DateTime<Utc>,
+) -> Outcome<Vec<Standing>> {
+    let standings = statement(STANDINGS).bind::<Array<SqlUuid>, _>(memberships).rows::<StandingColumns>();
+    let rows: Vec<StandingRow> = standings.load(connection)?;
+    let standings = rows.into_iter().map(|row| row.read(now)).collect::<Result<_, StorageError>>();
+    standings.map_err(|error| PgError::Refused(error.into()))
 }
 
 const OPEN_LESSON: &str = concat!(
@@ -500,35 +515,38 @@ fn history(rows: Vec<HistoryRow>) -> Result<Option<History>, StorageError> {
     Ok(Some(History { learner, teams, events: Page { items, total } }))
 }
 
-/// The person's assignments of these courses, locked, each with the late window of its organization. Of those that are not the
-/// newest of their course also which of these runs of players reported to them.
+/// The person's assignments of these courses, each with the late window of its organization, and with the transaction that
+/// changed it last: as long as that is the same, the assignment is. Of those that are not the newest of their course also which
+/// of these runs of players reported to them.
 const TOUCHED: &str = concat!(
-    "SELECT o.late_window_days, CASE WHEN EXISTS (SELECT FROM assignments n WHERE n.user_id = a.user_id \
+    "SELECT o.late_window_days, a.xmin::text::bigint, CASE WHEN EXISTS (SELECT FROM assignments n WHERE n.user_id = a.user_id \
         AND n.course_id = a.course_id AND (n.assigned_at, n.id) > (a.assigned_at, a.id)) \
         THEN ARRAY(SELECT DISTINCT e.player_session_id FROM progress_events e \
             WHERE e.assignment_id = a.id AND e.player_session_id = ANY({})) \
         ELSE ARRAY[]::uuid[] END, ",
     assignment_columns!(),
     " FROM assignments a JOIN organizations o ON o.id = a.organization_id WHERE a.user_id = {} AND a.course_id = ANY({}) \
-     ORDER BY a.id FOR NO KEY UPDATE OF a"
+     ORDER BY a.id"
 );
 
 row! {
     struct TouchedRow, TouchedColumns {
         late_window_days: i32 => Integer,
+        revision: i64 => BigInt,
         sessions: Vec<Uuid> => Array<SqlUuid>,
         assignment: AssignmentRow => AssignmentColumns,
     }
 }
 
-/// Assignments that events are about to change, while they are locked.
+/// Assignments that events are about to change.
 struct Touched {
     targets: Vec<EventTarget>,
     late_window_days: BTreeMap<AssignmentId, i32>,
+    revisions: BTreeMap<AssignmentId, i64>,
 }
 
 impl Touched {
-    fn lock(
+    fn load(
         connection: &mut PgConnection,
         user: UserId,
         events: &[(CourseId, ProgressEvent)],
@@ -541,10 +559,12 @@ impl Touched {
             .bind::<Array<SqlUuid>, _>(courses.into_iter().collect::<Vec<_>>())
             .rows::<TouchedColumns>()
             .load(connection)?;
-        let mut touched = Self { targets: Vec::new(), late_window_days: BTreeMap::new() };
+        let mut touched =
+            Self { targets: Vec::new(), late_window_days: BTreeMap::new(), revisions: BTreeMap::new() };
         for row in rows {
             let assignment = row.assignment.read().map_err(|error| PgError::Refused(error.into()))?;
             touched.late_window_days.insert(assignment.id, row.late_window_days);
+            touched.revisions.insert(assignment.id, row.revision);
             let sessions = row.sessions.into_iter().map(PlayerSessionId::new).collect();
             touched.targets.push(EventTarget { assignment, sessions });
         }
@@ -564,11 +584,17 @@ impl Touched {
 const KNOWN: &str = "SELECT dedupe_key FROM progress_events \
      WHERE (dedupe_key, client_at) IN (SELECT * FROM unnest({}::bytea[], {}::timestamptz[]))";
 
-/// Adds events, and saves what the assignments are with all of them; nothing is saved unless all are new. Gives how many are.
-const WRITE: &str = "WITH new AS (INSERT INTO progress_events (dedupe_key, client_at, organization_id, assignment_id, \
-        event_type, player_session_id, client_ms, effective_at, credited_at, received_at, percent, progress, stale) \
+/// Adds events, and saves what the assignments are with all of them: nothing unless the assignments are still what they were when
+/// they were read, which is sure until the end once they are locked; and no assignment is saved unless all events are new. Tells
+/// how many assignments were the same, and how many events are new.
+const WRITE: &str = "WITH same AS (SELECT a.id FROM unnest({}::uuid[], {}::bigint[]) n (id, revision) \
+        JOIN assignments a ON a.id = n.id AND a.xmin::text::bigint = n.revision ORDER BY a.id FOR NO KEY UPDATE OF a), \
+     new AS (INSERT INTO progress_events (dedupe_key, client_at, organization_id, assignment_id, event_type, \
+        player_session_id, client_ms, effective_at, credited_at, received_at, percent, progress, stale, state_after, \
+        percent_after) \
         SELECT * FROM unnest({}::bytea[], {}::timestamptz[], {}::uuid[], {}::uuid[], {}::text[], {}::uuid[], {}::bigint[], \
-            {}::timestamptz[], {}::timestamptz[], {}::timestamptz[], {}::double precision[], {}::jsonb[], {}::boolean[]) \
+            {}::timestamptz[], {}::timestamptz[], {}::timestamptz[], {}::double precision[], {}::jsonb[], {}::boolean[], \
+            {}::text[], {}::double precision[]) WHERE (SELECT count(*) FROM same) = {} \
         ON CONFLICT DO NOTHING RETURNING 1), \
      saved AS (UPDATE assignments a SET state = n.state, percent = n.percent, progress = n.progress, \
         progress_effective_at = n.stamp_at, progress_client_ms = n.stamp_ms, progress_hash = n.stamp_hash, \
@@ -577,7 +603,17 @@ const WRITE: &str = "WITH new AS (INSERT INTO progress_events (dedupe_key, clien
             {}::bytea[], {}::timestamptz[], {}::timestamptz[], {}::timestamptz[]) \
             n (id, state, percent, progress, stamp_at, stamp_ms, stamp_hash, started_at, completed_at, last_event_at) \
         WHERE a.id = n.id AND (SELECT count(*) FROM new) = {}) \
-     SELECT count(*) FROM new";
+     SELECT (SELECT count(*) FROM same), (SELECT count(*) FROM new)";
+
+/// What became of a write.
+#[derive(PartialEq, Eq)]
+enum Written {
+    All,
+    /// Nothing was written: an assignment is not any more what it was when it was read.
+    Overtaken,
+    /// No assignment was saved: some of the events were there already.
+    Known,
+}
 
 type Key = Vec<u8>;
 
@@ -597,6 +633,8 @@ struct NewEvents {
     percents: Vec<Option<f64>>,
     progress: Vec<Value>,
     stale: Vec<bool>,
+    state_after: Vec<Option<&'static str>>,
+    percent_after: Vec<Option<f64>>,
 }
 
 impl NewEvents {
@@ -610,7 +648,10 @@ impl NewEvents {
         at: DateTime<Utc>,
     ) -> bool {
         let credited_at = assignment.credited_at(event, at, late_window_days);
+        let before = (assignment.state, assignment.percent);
         let absorbed = assignment.absorb(event, at);
+        let after = (assignment.state, assignment.percent);
+        let forward = (after != before).then_some(after);
         self.keys.push(key);
         self.client_at.push(event.client_time.instant());
         self.organizations.push(assignment.organization.uuid());
@@ -624,19 +665,25 @@ impl NewEvents {
         self.percents.push(event.percent().map(Percent::value));
         self.progress.push(event.progress.clone().into_value());
         self.stale.push(absorbed.stale);
+        self.state_after.push(forward.map(|(state, _)| state.as_str()));
+        self.percent_after.push(forward.map(|(_, percent)| percent.value()));
         absorbed.stale
     }
 
-    /// Writes them with the assignments that they changed. False, with no assignment saved, if some were known.
+    /// Writes them with the assignments that they changed.
     fn write(
         self,
         connection: &mut PgConnection,
+        revisions: &BTreeMap<AssignmentId, i64>,
         changed: &[&Assignment],
         at: DateTime<Utc>,
-    ) -> QueryResult<bool> {
-        let count = i64::try_from(self.keys.len()).unwrap_or(i64::MAX);
+    ) -> QueryResult<Written> {
+        let length = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let (read, count) = (length(revisions.len()), length(self.keys.len()));
         let stamp = |assignment: &Assignment| assignment.progress_stamp;
-        let added: i64 = statement(WRITE)
+        let (same, added): (i64, i64) = statement(WRITE)
+            .bind::<Array<SqlUuid>, _>(revisions.keys().map(|id| id.uuid()).collect::<Vec<_>>())
+            .bind::<Array<BigInt>, _>(revisions.values().copied().collect::<Vec<_>>())
             .bind::<Array<Bytea>, _>(self.keys)
             .bind::<Array<Timestamptz>, _>(self.client_at)
             .bind::<Array<SqlUuid>, _>(self.organizations)
@@ -650,6 +697,9 @@ impl NewEvents {
             .bind::<Array<Nullable<Double>>, _>(self.percents)
             .bind::<Array<Jsonb>, _>(self.progress)
             .bind::<Array<Bool>, _>(self.stale)
+            .bind::<Array<Nullable<Text>>, _>(self.state_after)
+            .bind::<Array<Nullable<Double>>, _>(self.percent_after)
+            .bind::<BigInt, _>(read)
             .bind::<Timestamptz, _>(at)
             .bind::<Array<SqlUuid>, _>(each(changed, |a| a.id.uuid()))
             .bind::<Array<Text>, _>(each(changed, |a| a.state.as_str()))
@@ -668,9 +718,13 @@ impl NewEvents {
             .bind::<Array<Nullable<Timestamptz>>, _>(each(changed, |a| a.completed_at))
             .bind::<Array<Nullable<Timestamptz>>, _>(each(changed, |a| a.last_event_at))
             .bind::<BigInt, _>(count)
-            .rows::<BigInt>()
+            .rows::<(BigInt, BigInt)>()
             .get_result(connection)?;
-        Ok(added == count)
+        Ok(match (same == read, added == count) {
+            (false, _) => Written::Overtaken,
+            (true, true) => Written::All,
+            (true, false) => Written::Known,
+        })
     }
 }
 
@@ -678,7 +732,7 @@ fn each<T>(assignments: &[&Assignment], column: impl Fn(&Assignment) -> T) -> Ve
     assignments.iter().map(|assignment| column(assignment)).collect()
 }
 
-/// Which of these events are known. Asked while their assignments are locked, it stays true.
+/// Which of these events are known. Asked after their assignments were read, it is true as long as they are the same.
 fn known(connection: &mut PgConnection, events: &[(Key, DateTime<Utc>)]) -> QueryResult<BTreeSet<Key>> {
     let keys: Vec<Key> = statement(KNOWN)
         .bind::<Array<Bytea>, _>(events.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>())
@@ -688,13 +742,33 @@ fn known(connection: &mut PgConnection, events: &[(Key, DateTime<Utc>)]) -> Quer
     Ok(keys.into_iter().collect())
 }
 
+/// How often events are added anew because somebody else was faster. Each time one of those at it succeeds.
+const ATTEMPTS: usize = 40;
+
+/// Without a lock and a transaction around it: the one statement that writes makes sure that nothing changed since the
+/// assignments were read.
 fn record(
     connection: &mut PgConnection,
     user: UserId,
     events: &[(CourseId, ProgressEvent)],
     received_at: DateTime<Utc>,
 ) -> Outcome<Vec<Option<Recorded>>> {
-    let mut touched = Touched::lock(connection, user, events)?;
+    for _ in 0..ATTEMPTS {
+        if let Some(recorded) = try_record(connection, user, events, received_at)? {
+            return Ok(recorded);
+        }
+    }
+    Err(PgError::Unavailable("the person's assignments change all the time".into()))
+}
+
+/// None, having written nothing, if somebody else was faster.
+fn try_record(
+    connection: &mut PgConnection,
+    user: UserId,
+    events: &[(CourseId, ProgressEvent)],
+    received_at: DateTime<Utc>,
+) -> Outcome<Option<Vec<Option<Recorded>>>> {
+    let mut touched = Touched::load(connection, user, events)?;
     // Chosen before anything changes: so the order of a batch does not matter.
     let keyed: Vec<_> = events
         .iter()
@@ -732,15 +806,24 @@ fn record(
     if !changed.is_empty() {
         let assignments = touched.targets.iter().map(|target| &target.assignment);
         let changed: Vec<_> = assignments.filter(|assignment| changed.contains(&assignment.id)).collect();
-        let all_new = new.write(connection, &changed, received_at)?;
-        if !all_new && all.len() > 1 {
-            let cause = "an event was added while its assignment was locked";
-            return Err(PgError::Unavailable(cause.into()));
-        }
-        if !all_new {
-            // A repetition: as if it had not come.
-            touched.targets = untouched;
-            outcomes.iter_mut().flatten().for_each(|(_, duplicate, _)| *duplicate = true);
+        let write = |connection: &mut PgConnection| -> Outcome<Written> {
+            match new.write(connection, &touched.revisions, &changed, received_at)? {
+                Written::Known if all.len() > 1 => {
+                    Err(PgError::Unavailable("events were added past their assignment".into()))
+                }
+                written => Ok(written),
+            }
+        };
+        // A single event is one statement, which needs no transaction around it.
+        let written = if all.len() > 1 { connection.transaction(write)? } else { write(connection)? };
+        match written {
+            Written::All => {}
+            Written::Overtaken => return Ok(None),
+            Written::Known => {
+                // A repetition: as if it had not come.
+                touched.targets = untouched;
+                outcomes.iter_mut().flatten().for_each(|(_, duplicate, _)| *duplicate = true);
+            }
         }
     }
     let recorded = outcomes.into_iter().map(|outcome| {
@@ -748,7 +831,7 @@ fn record(
         let assignment = touched.assignment(id)?.clone();
         Some(Recorded { duplicate, stale, assignment })
     });
-    Ok(recorded.collect())
+    Ok(Some(recorded.collect()))
 }
 
 /// What taking an assignment back writes.
@@ -797,8 +880,9 @@ const ADD_OFFERS: &str = "INSERT INTO assignments (id, organization_id, membersh
      WHERE n.id = ANY({}) AND n.seen = (SELECT count(*) FROM assignments a WHERE a.membership_id = m.id) \
      ON CONFLICT (membership_id) WHERE state IN ('assigned', 'in_progress') AND source <> 'manual' DO NOTHING";
 
-/// Gives what is offered, of however many members, in two statements. An offer that no longer stands is passed over.
-pub(crate) fn add_offers(connection: &mut PgConnection, offers: &[Offer]) -> QueryResult<()> {
+/// Gives what is offered, of however many members, in two statements. An offer that no longer stands is passed over. Tells how
+/// many were given.
+pub(crate) fn add_offers(connection: &mut PgConnection, offers: &[Offer]) -> QueryResult<usize> {
     let given: Vec<&Assignment> = offers.iter().map(|offer| &offer.assignment).collect();
     let ids = each(&given, |a| a.id.uuid());
     let memberships = each(&given, |a| a.membership.uuid());
@@ -822,7 +906,6 @@ pub(crate) fn add_offers(connection: &mut PgConnection, offers: &[Offer]) -> Que
         .bind::<Array<BigInt>, _>(seen.collect::<Vec<_>>())
         .bind::<Array<SqlUuid>, _>(standing)
         .execute(connection)
-        .map(drop)
 }
 
 fn give(connection: &mut PgConnection, offer: Offer) -> Outcome<Option<LearnerCourse>> {
@@ -836,8 +919,8 @@ fn give(connection: &mut PgConnection, offer: Offer) -> Outcome<Option<LearnerCo
 /// Makes the partition of the month that begins with `first`, unless it is there.
 ///
 /// Attaching it locks `assignments`, which its foreign key refers to, and the partition of the rest, where no event may be of
-/// that month any more. Who writes events locks rows of `assignments` first and touches the events then; so this begins with
-/// a lock that waits for all of them to end, or both could wait for each other.
+/// that month any more. Who writes events has a lock of `assignments` before touching a partition; so this begins with a lock
+/// that waits for all of them to end, or both could wait for each other.
 fn open_month(connection: &mut PgConnection, first: NaiveDate, next: NaiveDate) -> QueryResult<bool> {
     let name = format!("progress_events_{}", first.format("%Y_%m"));
     let is_there = |connection: &mut PgConnection| -> QueryResult<bool> {
@@ -870,14 +953,9 @@ impl AssignmentQueries for PgAssignments {
         memberships: Vec<MembershipId>,
         now: DateTime<Utc>,
     ) -> Result<Vec<Standing>, CourseError> {
-        let rows = self.pg.read(move |connection| {
-            let memberships: Vec<Uuid> = memberships.into_iter().map(MembershipId::uuid).collect();
-            let standings =
-                statement(STANDINGS).bind::<Array<SqlUuid>, _>(memberships).rows::<StandingColumns>();
-            Ok(standings.load::<StandingRow>(connection)?)
-        });
-        let rows = rows.await.map_err(PgError::<CourseError>::into_storage)?;
-        Ok(rows.into_iter().map(|row| row.read(now)).collect::<Result<_, _>>()?)
+        let memberships = memberships.into_iter().map(MembershipId::uuid).collect();
+        let standings = self.pg.read(move |connection| load_standings(connection, memberships, now));
+        standings.await.map_err(PgError::into_storage)
     }
 
     async fn find_lesson(
@@ -922,6 +1000,23 @@ impl AssignmentQueries for PgAssignments {
         });
         Ok(history(rows.await.map_err(PgError::<CourseError>::into_storage)?)?)
     }
+
+    async fn list_changes(
+        &self,
+        team: TeamId,
+        place: Option<FeedPlace>,
+        limit: usize,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Feed>, CourseError> {
+        let rows = self.pg.read(move |connection| Ok(feed::changes(connection, team, place, limit, now)?));
+        Ok(feed::feed(rows.await.map_err(PgError::<CourseError>::into_storage)?, place, limit, now)?)
+    }
+
+    async fn list_rounds(&self) -> Result<Vec<Round>, CourseError> {
+        let rows = self.pg.read(|connection| Ok(rounds::list(connection)?));
+        let rows = rows.await.map_err(PgError::<CourseError>::into_storage)?;
+        Ok(rows.into_iter().map(RoundRow::read).collect::<Result<_, _>>()?)
+    }
 }
 
 #[async_trait]
@@ -937,8 +1032,22 @@ impl AssignmentRepository for PgAssignments {
         events: Vec<(CourseId, ProgressEvent)>,
         received_at: DateTime<Utc>,
     ) -> Result<Vec<Option<Recorded>>, CourseError> {
-        let recorded = self.pg.write(move |connection| record(connection, user, &events, received_at));
+        let recorded = self.pg.read(move |connection| record(connection, user, &events, received_at));
         recorded.await.map_err(PgError::into_storage)
+    }
+
+    async fn advance_round(
+        &self,
+        organization: OrgId,
+        due: RoundMark,
+        now: DateTime<Utc>,
+        limit: usize,
+        decide: Judge,
+    ) -> Result<Option<Visited>, CourseError> {
+        let visited = self
+            .pg
+            .write(move |connection| rounds::advance(connection, organization, due, now, limit, decide));
+        visited.await.map_err(PgError::into_storage)
     }
 
     async fn open_months(&self, now: DateTime<Utc>) -> Result<usize, CourseError> {

@@ -9,6 +9,7 @@ mod connect;
 mod course_versions;
 mod courses;
 mod error;
+mod feed;
 mod invitations;
 mod membership_queries;
 mod membership_view;
@@ -17,9 +18,11 @@ mod migrations;
 mod orgs;
 mod pool;
 mod refinements;
+mod rounds;
 #[expect(unreachable_pub, reason = "the diesel command writes it")]
 mod schema;
 mod scores;
+mod signals;
 mod sql;
 mod teams;
 #[cfg(feature = "testing")]
@@ -35,6 +38,7 @@ pub use memberships::PgMemberships;
 pub use migrations::{MigrationError, SchemaState, migrate, schema_state};
 pub use orgs::PgOrganizations;
 pub use pool::{Pg, PgSettings, PoolLoad};
+pub use signals::{PgSignals, SignalExchange};
 pub use teams::PgTeams;
 pub use training::PgTraining;
 pub use users::PgUsers;

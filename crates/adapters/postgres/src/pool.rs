@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use diesel::connection::AnsiTransactionManager;
@@ -171,6 +171,38 @@ impl<E: std::error::Error> r2d2::HandleError<E> for QuietErrors {
     }
 }
 
+/// A connection outside the pool, for whoever listens. The database does not close before it is gone.
+pub(crate) struct Listening<'a> {
+    pub(crate) connection: PgConnection,
+    gate: &'a Gate,
+    _open: RwLockReadGuard<'a, ()>,
+}
+
+impl Listening<'_> {
+    /// Whether this connection is waited for.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.gate.is_closed.load(Ordering::SeqCst)
+    }
+}
+
+/// Makes connections outside the pool. Holding it does not keep the database open.
+pub(crate) struct ListenerDoor {
+    url: String,
+    gate: Arc<Gate>,
+}
+
+impl ListenerDoor {
+    /// Connects; none once the database closes.
+    pub(crate) fn connect(&self) -> Option<Result<Listening<'_>, String>> {
+        let open = self.gate.connecting.read().unwrap_or_else(PoisonError::into_inner);
+        if self.gate.is_closed.load(Ordering::SeqCst) {
+            return None;
+        }
+        let connected = connect(&self.url);
+        Some(connected.map(|connection| Listening { connection, gate: &self.gate, _open: open }))
+    }
+}
+
 /// The database.
 #[derive(Clone)]
 pub struct Pg {
@@ -179,6 +211,7 @@ pub struct Pg {
     load: Arc<PoolLoad>,
     generation: Arc<AtomicU64>,
     gate: Arc<GateKeeper>,
+    url: Arc<str>,
     acquire_timeout: Duration,
     answer_timeout: Duration,
 }
@@ -208,6 +241,7 @@ impl Pg {
         let gate = Arc::<Gate>::default();
         let permits = Arc::new(Semaphore::new(settings.pool_size as usize));
         let (acquire_timeout, statement_timeout) = (settings.acquire_timeout, settings.statement_timeout);
+        let url = settings.url.as_str().into();
         let builder = r2d2::Pool::builder()
             .max_size(settings.pool_size)
             .min_idle(Some(1))
@@ -226,6 +260,7 @@ impl Pg {
             load,
             generation,
             gate: Arc::new(GateKeeper { gate, patience: acquire_timeout }),
+            url,
             acquire_timeout,
             // The server gives up first; this is for one that has stopped answering at all.
             answer_timeout: statement_timeout + Duration::from_secs(1),
@@ -237,7 +272,7 @@ impl Pg {
         Arc::clone(&self.load)
     }
 
-    /// Runs a read: one statement, outside a transaction.
+    /// Runs a read, or a write that is one statement: without a transaction around it.
     pub async fn read<T, E>(
         &self,
         work: impl FnOnce(&mut PgConnection) -> Result<T, PgError<E>> + Send + 'static,
@@ -266,6 +301,11 @@ impl Pg {
     pub fn close(&self) {
         self.permits.close();
         self.gate.close();
+    }
+
+    /// Where to connect for listening.
+    pub(crate) fn listener_door(&self) -> ListenerDoor {
+        ListenerDoor { url: self.url.as_ref().to_owned(), gate: Arc::clone(&self.gate.gate) }
     }
 
     /// Whether the database answers.

@@ -5,15 +5,17 @@ mod common;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use adapter_postgres::PgAssignments;
 use adapter_postgres::testing::TestDatabase;
+use adapter_postgres::{PgAssignments, PgSignals};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain_courses::ports::{AssignmentQueries, AssignmentRepository, Offer, Recorded, Standing};
+use domain_courses::ports::{
+    AssignmentQueries, AssignmentRepository, Feed, Offer, ProgressSignals, Recorded, Standing,
+};
 use domain_courses::{
     Assignment, AssignmentSource, AssignmentState, Cadence, Calendar, CatalogCourse, ClientTime, CourseError,
-    Current, Edition, EventType, JoinedTeam, Learner, LearnerCourse, LearningService, Lesson, PastAssignment,
-    Percent, PlayerSessionId, ProgressData, ProgressEvent, PublishedVersion, StoredEvent, VersionContent,
-    VersionData,
+    Current, Edition, EventType, FeedPlace, JoinedTeam, Learner, LearnerCourse, LearningService, Lesson,
+    PastAssignment, Percent, PlayerSessionId, ProgressData, ProgressEvent, PublishedVersion, RoundMark,
+    StoredEvent, VersionContent, VersionData,
 };
 use domain_kernel::{
     Actor, AssignmentId, Clock, CourseId, CourseVersionId, IdGenerator, MembershipId, PageRequest, TeamId,
@@ -161,6 +163,7 @@ impl World {
         LearningService {
             assignments: self.assignments.clone(),
             queries: self.queries.clone(),
+            signals: Arc::new(PgSignals::new(self.ports.pg.clone()).0),
             clock: Arc::new(At(now)),
             ids: Arc::new(Ids),
         }
@@ -1006,4 +1009,217 @@ async fn who_leaves_has_nothing_to_do_any_more_and_keeps_what_is_done() {
         let rows = world.db.rows("SELECT state, withdrawn_at FROM assignments ORDER BY assigned_at");
         assert_eq!(rows, ["(completed,)", "(withdrawn,\"2026-01-05 08:04:00+00\")"], "{deletes_account}");
     }
+}
+
+// --- Rounds ----------------------------------------------------------------------------------------
+
+/// Gives what the rule says, until nobody is left; gives how many were given in each visit, of two members at most.
+async fn round(world: &World, slots: u16, now: DateTime<Utc>) -> Vec<usize> {
+    let due = RoundMark { period_start: at(-8 * 60), slots };
+    let mut given = Vec::new();
+    loop {
+        let decide = Box::new(|standing: Standing| {
+            let (_, offer) = standing.decide(AssignmentId::new(next_id())).expect("an active member");
+            offer
+        });
+        let visit = world.assignments.advance_round(world.learner.organization, due, now, 2, decide);
+        let visited = visit.await.expect("visits").expect("alone");
+        given.push(visited.given);
+        if visited.is_done {
+            return given;
+        }
+    }
+}
+
+async fn begun(world: &World) -> Option<RoundMark> {
+    let rounds = world.queries.list_rounds().await.expect("a read");
+    let own = rounds.into_iter().find(|round| round.organization == world.learner.organization);
+    let round = own.expect("the round of the organization");
+    assert_eq!(round.calendar, Calendar { cadence: Cadence::Weekly, time_zone: chrono_tz::Tz::UTC });
+    round.begun
+}
+
+#[tokio::test]
+async fn a_round_visits_each_active_member_once_and_passes_over_who_has_something_to_do() {
+    let world = World::new().await;
+    let [first, second] = [world.teach(true, 1), world.teach(true, 2)];
+    for code in ["BBBBBB", "CCCCCC", "DDDDDD", "EEEEEE"] {
+        world.another(code).await;
+    }
+    world.db.execute(
+        "UPDATE memberships SET status = 'deactivated', deactivated_at = now() \
+         WHERE user_id = (SELECT id FROM users WHERE username = 'learner-EEEEEE')",
+    );
+    let busy = world.given(at(0)).await;
+    assert_eq!(begun(&world).await, None);
+    assert_eq!(round(&world, 256, at(1)).await.into_iter().sum::<usize>(), 3);
+    let mark = RoundMark { period_start: at(-8 * 60), slots: 256 };
+    assert_eq!(begun(&world).await, Some(mark));
+    let courses = format!("assignments WHERE course_id = '{}' AND state = 'assigned'", first.course);
+    assert_eq!(count(&world.db, &courses), 4, "the one that was there, and three");
+    // Done meanwhile; but everybody had their turn.
+    world.complete(first.course, at(2)).await;
+    assert_eq!(world.stored(&busy).await.state, AssignmentState::Completed);
+    assert_eq!(round(&world, 256, at(3)).await, [0]);
+    assert_eq!(count(&world.db, &format!("assignments WHERE course_id = '{}'", second.course)), 0);
+}
+
+#[tokio::test]
+async fn a_round_goes_on_where_it_was_and_a_new_period_begins_anew() {
+    let world = World::new().await;
+    world.teach(true, 1);
+    for n in 0..9 {
+        world.another(&format!("BBBBB{n}")).await;
+    }
+    let first_half: usize = round(&world, 128, at(1)).await.into_iter().sum();
+    let low = count(&world.db, "memberships WHERE get_byte(uuid_send(id), 15) < 128");
+    assert_eq!(first_half, low, "who is in the slots that are due");
+    let second_half: usize = round(&world, 256, at(2)).await.into_iter().sum();
+    assert_eq!(first_half + second_half, 10);
+    world.db.execute("UPDATE assignments SET state = 'withdrawn', withdrawn_at = now()");
+    world.db.execute("UPDATE assignment_rounds SET period_start = period_start - interval '7 days'");
+    assert_eq!(round(&world, 256, at(3)).await.into_iter().sum::<usize>(), 10);
+}
+
+#[tokio::test]
+async fn while_somebody_else_is_at_it_nothing_is_done() {
+    let world = World::new().await;
+    world.teach(true, 1);
+    let lock = Lock::take(&world.db, "SELECT pg_advisory_xact_lock(hashtext('assignment rounds'))");
+    let before = everything(&world.db);
+    let due = RoundMark { period_start: at(0), slots: 256 };
+    let refuse = Box::new(|_: Standing| panic!("nobody is visited"));
+    let visit = world.assignments.advance_round(world.learner.organization, due, at(1), 2, refuse).await;
+    assert_eq!(visit.expect("an answer"), None);
+    assert_eq!(everything(&world.db), before);
+    lock.release();
+}
+
+// --- The stream of a team --------------------------------------------------------------------------
+
+/// What is there at once, at most two changes.
+async fn glimpse(world: &World, place: Option<FeedPlace>, now: DateTime<Utc>) -> Feed {
+    let feed = world.queries.list_changes(world.team, place, 2, now).await.expect("a read").expect("a team");
+    assert_eq!(feed.organization, world.learner.organization);
+    feed
+}
+
+/// What is there once whatever other tests write to the same server is over.
+async fn feed(world: &World, place: Option<FeedPlace>, now: DateTime<Utc>) -> Feed {
+    for _ in 0..1000 {
+        let feed = glimpse(world, place, now).await;
+        if !feed.has_more || feed.changes.len() == 2 {
+            return feed;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("others write all the time");
+}
+
+/// State and percent of each change.
+fn steps(feed: &Feed) -> Vec<(&'static str, f64)> {
+    feed.changes.iter().map(|change| (change.state.as_str(), change.percent.value())).collect()
+}
+
+#[tokio::test]
+async fn a_feed_tells_each_change_of_the_team_once_and_whole() {
+    let world = World::new().await;
+    let taught = world.teach(true, 1);
+    let given = world.given(at(0)).await;
+    world.tell(taught.course, update(at(1), json!({ "percent": 10 })), at(1)).await;
+    let start = feed(&world, None, at(2)).await;
+    assert_eq!((steps(&start), start.has_more), (vec![], false), "from now on");
+    world.tell(taught.course, update(at(2), json!({ "percent": 40 })), at(3)).await;
+    // Neither moves the assignment.
+    world.tell(taught.course, update(at(2), json!({ "percent": 40 })), at(3)).await;
+    world.tell(taught.course, update(at(1), json!({ "percent": 20 })), at(3)).await;
+    let news = feed(&world, Some(start.place), at(4)).await;
+    assert_eq!(steps(&news), [("in_progress", 40.0)]);
+    let change = &news.changes[0];
+    assert_eq!((change.learner, change.assignment, change.course), (world.learner, given.id, taught.course));
+    assert_eq!(
+        (change.course_name.as_str(), change.effective_at, change.received_at),
+        ("Lifting", at(2), at(3))
+    );
+    assert_eq!((change.first_name.as_str(), change.last_name.as_str()), ("Ann", "Lee"));
+    assert_eq!(steps(&feed(&world, Some(news.place), at(5)).await), []);
+    world.complete(taught.course, at(6)).await;
+    let rest = feed(&world, Some(change.place), at(7)).await;
+    assert_eq!(steps(&rest), [("completed", 100.0)], "after an event that was received");
+}
+
+#[tokio::test]
+async fn a_feed_comes_in_pages_and_forgets_nothing() {
+    let world = World::new().await;
+    let taught = world.teach(true, 1);
+    world.given(at(0)).await;
+    let start = feed(&world, None, at(0)).await.place;
+    for percent in 1..=5 {
+        let event = update(at(percent), json!({ "percent": percent }));
+        world.tell(taught.course, event, at(percent)).await;
+    }
+    let mut place = start;
+    for (expected, has_more) in [(vec![1.0, 2.0], true), (vec![3.0, 4.0], true), (vec![5.0], false)] {
+        let page = feed(&world, Some(place), at(6)).await;
+        let percents: Vec<f64> = steps(&page).into_iter().map(|(_, percent)| percent).collect();
+        assert_eq!((percents, page.has_more), (expected, has_more));
+        place = page.place;
+    }
+}
+
+#[tokio::test]
+async fn what_a_transaction_under_way_may_come_before_waits_for_it() {
+    let world = World::new().await;
+    let taught = world.teach(true, 1);
+    world.given(at(0)).await;
+    let start = feed(&world, None, at(0)).await.place;
+    let earlier = Lock::take(&world.db, "SELECT pg_current_xact_id()");
+    world.tell(taught.course, update(at(1), json!({ "percent": 10 })), at(1)).await;
+    let waiting = glimpse(&world, Some(start), at(2)).await;
+    assert_eq!((steps(&waiting), waiting.has_more), (vec![], true));
+    earlier.release();
+    assert_eq!(steps(&feed(&world, Some(waiting.place), at(2)).await), [("in_progress", 10.0)]);
+}
+
+#[tokio::test]
+async fn a_feed_is_of_the_team_only_and_a_place_of_another_database_is_now() {
+    let world = World::new().await;
+    let taught = world.teach(true, 1);
+    world.given(at(0)).await;
+    let start = feed(&world, None, at(0)).await.place;
+    let other = world.ports.given_team(world.staff, world.learner.organization, "Day shift").await;
+    world.tell(taught.course, update(at(1), json!({ "percent": 10 })), at(1)).await;
+    let foreign = world.queries.list_changes(other, Some(start), 2, at(2)).await.expect("a read");
+    assert_eq!(foreign.map(|feed| feed.changes), Some(vec![]));
+    let nowhere = world.queries.list_changes(TeamId::new(next_id()), None, 2, at(2)).await;
+    assert_eq!(nowhere.expect("a read"), None);
+    let far = FeedPlace { transaction: i64::MAX, ..start };
+    let from_now = feed(&world, Some(far), at(2)).await;
+    assert_eq!(steps(&from_now), []);
+    assert!(from_now.place.transaction < i64::MAX);
+    world.complete(taught.course, at(3)).await;
+    // What was written while an earlier transaction was under way is told again.
+    let news = steps(&feed(&world, Some(from_now.place), at(4)).await);
+    assert_eq!(news.last(), Some(&("completed", 100.0)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_reaches_whoever_follows_a_team_of_the_member_on_any_server() {
+    let world = World::new().await;
+    let (here, exchange) = PgSignals::new(world.ports.pg.clone());
+    let (there, other_exchange) = PgSignals::new(world.ports.pg.clone());
+    let running = [tokio::spawn(exchange.run()), tokio::spawn(other_exchange.run())];
+    let mut followed = there.follow(world.team);
+    let wait = std::time::Duration::from_secs(20);
+    // Once when it begins to listen.
+    tokio::time::timeout(wait, followed.wait()).await.expect("listens");
+    here.announce(world.learner.membership);
+    tokio::time::timeout(wait, followed.wait()).await.expect("a signal");
+    let other = world.ports.given_team(world.staff, world.learner.organization, "Day shift").await;
+    let mut unconcerned = there.follow(other);
+    here.announce(world.learner.membership);
+    tokio::time::timeout(wait, followed.wait()).await.expect("a signal");
+    let heard = tokio::time::timeout(std::time::Duration::ZERO, unconcerned.wait()).await;
+    assert!(heard.is_err(), "nothing of another team");
+    running.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use domain_users::ports::PasswordHasher;
 use domain_users::{Password, PasswordHash, UserError};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
-/// bcrypt on blocking threads: at most as many at once as there are cores, a bounded number waiting.
+/// bcrypt on threads of its own, which everything else goes before: at most as many at once as there are cores, a bounded
+/// number waiting.
 #[derive(Clone)]
 pub struct BcryptHasher {
     cost: u32,
@@ -78,12 +79,23 @@ impl BcryptHasher {
         drop(waiting);
         let load = Arc::clone(&self.load);
         // The permit moves into the thread: a request that is given up leaves its work behind, which still uses a core.
+        let (answer, answered) = oneshot::channel();
         let work = move || {
             let (_permit, _running) = (permit, Counted::new(&load.running));
-            work()
+            step_aside();
+            // Nobody may wait for it any more.
+            drop(answer.send(work()));
         };
-        tokio::task::spawn_blocking(work).await.map_err(failed)?.map_err(failed)
+        std::thread::Builder::new().name("bcrypt".into()).spawn(work).map_err(failed)?;
+        answered.await.map_err(failed)?.map_err(failed)
     }
+}
+
+/// Has this thread get what the others leave: a password takes a quarter of a second of a core, and hundreds of requests could
+/// be answered meanwhile. Where that cannot be done, passwords just compete with them.
+fn step_aside() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(10);
 }
 
 fn failed(error: impl std::error::Error + Send + Sync + 'static) -> UserError {

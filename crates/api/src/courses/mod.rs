@@ -4,5 +4,6 @@ mod dto;
 pub(crate) mod handlers;
 mod learner_dto;
 pub(crate) mod learner_handlers;
+pub(crate) mod progress_stream;
 mod version_dto;
 pub(crate) mod version_handlers;

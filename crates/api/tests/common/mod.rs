@@ -63,9 +63,15 @@ pub struct Answer {
 }
 
 impl Answer {
-    async fn of(response: Response) -> Self {
+    async fn of(mut response: Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.expect("a body");
+        let is_endless = headers.get("content-type").is_some_and(|mime| mime == "text/event-stream");
+        let text = if is_endless {
+            let first = response.chunk().await.expect("a body").expect("a beginning");
+            String::from_utf8(first.to_vec()).expect("text")
+        } else {
+            response.text().await.expect("a body")
+        };
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
         Self { status, headers, text, json }
     }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use domain_kernel::{Clock, IdGenerator};
 
-use crate::ports::{AssignmentQueries, AssignmentRepository};
+use crate::ports::{AssignmentQueries, AssignmentRepository, ProgressSignals};
 
 /// The use cases of those who learn: which course is theirs, and what their phones report of it.
 #[derive(Clone)]
@@ -10,6 +10,7 @@ use crate::ports::{AssignmentQueries, AssignmentRepository};
 pub struct LearningService {
     pub assignments: Arc<dyn AssignmentRepository>,
     pub queries: Arc<dyn AssignmentQueries>,
+    pub signals: Arc<dyn ProgressSignals>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdGenerator>,
 }
@@ -26,7 +27,7 @@ pub(crate) mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::ports::{MockAssignmentQueries, MockAssignmentRepository, Standing};
+    use crate::ports::{MockAssignmentQueries, MockAssignmentRepository, MockProgressSignals, Standing};
     use crate::{
         Assignment, AssignmentSource, Cadence, Calendar, CatalogCourse, ClientTime, Course, CourseName,
         EventType, Learner, LearnerCourse, Lesson, PastAssignment, PlayerSessionId, ProgressData,
@@ -45,6 +46,7 @@ pub(crate) mod tests {
     pub(crate) struct Fixture {
         pub(crate) assignments: MockAssignmentRepository,
         pub(crate) queries: MockAssignmentQueries,
+        pub(crate) signals: MockProgressSignals,
     }
 
     impl Fixture {
@@ -52,6 +54,7 @@ pub(crate) mod tests {
             LearningService {
                 assignments: Arc::new(self.assignments),
                 queries: Arc::new(self.queries),
+                signals: Arc::new(self.signals),
                 clock: Arc::new(FixedClock::default()),
                 ids: Arc::new(CountingIds::default()),
             }

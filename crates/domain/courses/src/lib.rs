@@ -10,10 +10,11 @@
 //! `list_job_titles`, `list_course_pools`.
 //!
 //! Use cases of [`LearningService`]: `get_current_course`, `get_learner_course`, `report_progress`, `report_progress_batch`,
-//! `list_progress_events`.
+//! `list_progress_events`, `follow_team`, `list_team_progress`, `begin_periods`.
 
 mod archive_version;
 mod assignment;
+mod begin_periods;
 mod canonical;
 mod category;
 mod course;
@@ -22,6 +23,7 @@ mod create_course;
 mod create_version;
 mod current;
 mod error;
+mod follow_team;
 mod get_course;
 mod get_current_course;
 mod get_learner_course;
@@ -50,6 +52,7 @@ mod version;
 use domain_kernel::json;
 
 pub use assignment::{Assignment, AssignmentSource, AssignmentState, Learner, Lesson};
+pub use begin_periods::{Round, RoundMark};
 pub use category::{
     CategoryName, CourseList, CoursePool, CoursePoolId, JobTitleInUse, ListedCourse, PoolChange, PoolCourse,
     PoolOverride, TrainingCategory,
@@ -62,6 +65,7 @@ pub use current::{
     CatalogCourse, CurrentCourse, Decision, JoinedTeam, PastAssignment, PublishedVersion, Rule, Situation,
 };
 pub use error::CourseError;
+pub use follow_team::{FeedPlace, ProgressChange};
 pub use learner_course::{Current, LearnerCourse, VersionContent};
 pub use learning::LearningService;
 pub use period::{Cadence, Calendar, Period};

@@ -10,10 +10,11 @@ use crate::{Course, CourseError, CourseVersion, ListedVersion, Shelf, VersionKey
 mod learning;
 
 pub use learning::{
-    AssignmentQueries, AssignmentRepository, FoundLesson, History, Offer, Recorded, Standing,
+    AssignmentQueries, AssignmentRepository, Feed, FoundLesson, History, Judge, Offer, ProgressSignal,
+    ProgressSignals, Recorded, Standing, Visited,
 };
 #[cfg(test)]
-pub(crate) use learning::{MockAssignmentQueries, MockAssignmentRepository};
+pub(crate) use learning::{MockAssignmentQueries, MockAssignmentRepository, MockProgressSignals};
 
 /// A pure change of a course, run while the row is locked. Gives the audit row of the change, or none when nothing changed.
 pub type CourseEdit = Box<dyn FnOnce(&mut Course) -> Result<Option<AuditEntry>, CourseError> + Send>;

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use domain_kernel::{Actor, CourseId, Refusal};
 
 use crate::ports::Recorded;
@@ -26,7 +28,11 @@ impl LearningService {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        self.assignments.record(actor.user, events, self.clock.now()).await
+        let recorded = self.assignments.record(actor.user, events, self.clock.now()).await?;
+        let news = recorded.iter().flatten().filter(|recorded| !recorded.duplicate);
+        let members: BTreeSet<_> = news.map(|recorded| recorded.assignment.membership).collect();
+        members.into_iter().for_each(|membership| self.signals.announce(membership));
+        Ok(recorded)
     }
 
     /// Prepares the store for the events of this month and the next. Gives how many months are new.
@@ -40,7 +46,7 @@ mod tests {
     use domain_kernel::{DomainError, ErrorKind};
 
     use super::*;
-    use crate::learning::tests::{COURSE, Fixture, an_assignment, an_event, learner, now};
+    use crate::learning::tests::{COURSE, Fixture, MEMBERSHIP, an_assignment, an_event, learner, now};
 
     #[tokio::test]
     async fn an_event_is_recorded_for_the_person_at_the_time_of_receipt() {
@@ -51,8 +57,26 @@ mod tests {
             assert_eq!((person, events, received_at), (user, vec![(COURSE, an_event())], now()));
             Ok(vec![Some(answer)])
         });
+        fixture.signals.expect_announce().times(1).return_once(|member| assert_eq!(member, MEMBERSHIP));
         let told = fixture.service().report_progress(&actor, COURSE, an_event()).await;
         assert_eq!(told.expect("taken"), recorded);
+    }
+
+    #[tokio::test]
+    async fn a_member_is_announced_once_and_for_a_repetition_not_at_all() {
+        let actor = learner();
+        let new = Recorded { duplicate: false, stale: false, assignment: an_assignment(&actor) };
+        let again = Recorded { duplicate: true, ..new.clone() };
+        for (recorded, signals) in [(vec![new.clone(), new.clone(), again.clone()], 1), (vec![again], 0)] {
+            let mut fixture = Fixture::default();
+            let events = vec![(COURSE, an_event()); recorded.len()];
+            fixture
+                .assignments
+                .expect_record()
+                .return_once(|_, _, _| Ok(recorded.into_iter().map(Some).collect()));
+            fixture.signals.expect_announce().times(signals).return_const(());
+            fixture.service().report_progress_batch(&actor, events).await.expect("taken");
+        }
     }
 
     #[tokio::test]

@@ -55,6 +55,17 @@ impl UserService {
         Ok(Authenticated { session: session.id, account, keys })
     }
 
+    /// Whether a session that was good still is, for what lasts longer than a request: the account as it is now. Writes nothing,
+    /// so it is no use of the session.
+    pub async fn follow_session(&self, client: &ClientId, id: SessionId) -> Result<Account, UserError> {
+        let found = self.ports.sessions.find(client).await?;
+        let (session, account) = found.ok_or(UserError::NotSignedIn)?;
+        if session.id != id || session.is_over(self.now()) || !account.user.is_active() {
+            return Err(UserError::NotSignedIn);
+        }
+        Ok(account)
+    }
+
     /// The token the answer carries. Without rotation the presented one; with rotation its successor.
     async fn rotate(
         &self,
@@ -110,6 +121,25 @@ mod tests {
         let authenticated = service.authenticate(credentials()).await.expect("good");
         assert_eq!(authenticated.keys.token, a_token());
         assert_eq!(authenticated.keys.expires_at, a_session().expires_at);
+    }
+
+    #[tokio::test]
+    async fn a_session_is_followed_until_it_ends_or_its_person_is_locked() {
+        let follow = |session: Session, account: Account| async move {
+            let service = fixture_with(session, account).service();
+            service.follow_session(&a_session().client, a_session().id).await.is_ok()
+        };
+        assert!(follow(a_session(), an_account()).await);
+        let other = Session { id: SessionId::new(uuid::Uuid::from_u128(77)), ..a_session() };
+        assert!(!follow(other, an_account()).await, "another session of the same client");
+        let over = Session { expires_at: a_session().created_at, ..a_session() };
+        assert!(!follow(over, an_account()).await);
+        let mut locked = an_account();
+        locked.user.locked_at = Some(a_session().created_at);
+        assert!(!follow(a_session(), locked).await);
+        let mut gone = Fixture::default();
+        gone.sessions.expect_find().return_once(|_| Ok(None));
+        assert!(gone.service().follow_session(&a_session().client, a_session().id).await.is_err());
     }
 
     #[tokio::test]

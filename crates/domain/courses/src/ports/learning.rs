@@ -1,8 +1,11 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain_kernel::{AssignmentId, CourseId, MembershipId, Page, PageRequest, TeamId, UserId};
+use domain_kernel::{AssignmentId, CourseId, MembershipId, OrgId, Page, PageRequest, TeamId, UserId};
 
-use crate::{Assignment, CourseError, Learner, LearnerCourse, ProgressEvent, Situation, StoredEvent};
+use crate::{
+    Assignment, CourseError, FeedPlace, Learner, LearnerCourse, ProgressChange, ProgressEvent, Round,
+    RoundMark, Situation, StoredEvent,
+};
 
 /// Where a membership stands in its training.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +59,31 @@ pub struct History {
     pub events: Page<StoredEvent>,
 }
 
+/// Decides what is given to somebody who stands so, if anything.
+pub type Judge = Box<dyn FnMut(Standing) -> Option<Offer> + Send>;
+
+/// What a visit of members made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Visited {
+    /// So many assignments are new.
+    pub given: usize,
+    /// Whether nobody is left to visit.
+    pub is_done: bool,
+}
+
+/// What is new in the progress of a team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feed {
+    /// The organization of the team.
+    pub organization: OrgId,
+    /// The changes, in the order in which they became known.
+    pub changes: Vec<ProgressChange>,
+    /// Where to read on.
+    pub place: FeedPlace,
+    /// Whether there is more: beyond the number asked for, or being written.
+    pub has_more: bool,
+}
+
 /// Reads where people stand in their training. Each method is one statement, however many are asked for.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
@@ -82,6 +110,20 @@ pub trait AssignmentQueries: Send + Sync {
         assignment: AssignmentId,
         page: PageRequest,
     ) -> Result<Option<History>, CourseError>;
+
+    /// Changes of the progress of those who are on the team, after `place` or from now on, at most so many. None is left out and
+    /// none comes twice when each call is given the place of the one before. A place that is not known is now. Gives none if
+    /// there is no such live team.
+    async fn list_changes(
+        &self,
+        team: TeamId,
+        place: Option<FeedPlace>,
+        limit: usize,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Feed>, CourseError>;
+
+    /// How far the rounds of all organizations are.
+    async fn list_rounds(&self) -> Result<Vec<Round>, CourseError>;
 }
 
 /// Stores assignments and what phones report of them.
@@ -106,7 +148,36 @@ pub trait AssignmentRepository: Send + Sync {
         received_at: DateTime<Utc>,
     ) -> Result<Vec<Option<Recorded>>, CourseError>;
 
+    /// One atomic fact: visits the next members of a round that are in the slots that are due, at most so many, gives what
+    /// `decide` offers, and notes the place, so that each active member is visited once a round. Members with an open assignment
+    /// are passed over, as nothing else would decide for them. Gives none, having done nothing, while anybody else is at it.
+    async fn advance_round(
+        &self,
+        organization: OrgId,
+        due: RoundMark,
+        now: DateTime<Utc>,
+        limit: usize,
+        decide: Judge,
+    ) -> Result<Option<Visited>, CourseError>;
+
     /// Gives the events of the month of `now` and of the next one a place of their own, so that they can be dropped as a whole
     /// some day. What is there already is moved. Gives how many months are new; several calls at once do no harm.
     async fn open_months(&self, now: DateTime<Utc>) -> Result<usize, CourseError>;
+}
+
+/// Tells of progress, on all servers of the platform. Only that there is something new: what it is, is read.
+#[cfg_attr(test, mockall::automock)]
+pub trait ProgressSignals: Send + Sync {
+    /// Tells those who follow a team that the member is on. Soon, without waiting for it; a signal can get lost.
+    fn announce(&self, membership: MembershipId);
+
+    /// Signals for the team from now on.
+    fn follow(&self, team: TeamId) -> Box<dyn ProgressSignal>;
+}
+
+/// What wakes somebody who follows a team.
+#[async_trait]
+pub trait ProgressSignal: Send {
+    /// Waits until there was a signal since the last time, or since the beginning.
+    async fn wait(&mut self);
 }

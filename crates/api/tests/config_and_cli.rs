@@ -453,10 +453,15 @@ async fn demo_data_is_loaded_once_and_never_in_production() {
     };
     let first = place.run(&["seed-demo"]);
     assert!(first.success().starts_with("Demo data loaded.\n"), "{first:?}");
-    assert_eq!(counts(), ["(5,3,2,6,1,6)"]);
+    assert_eq!(counts(), ["(23,21,2,12,1,12)"]);
+    let kinds = "SELECT (SELECT count(*) FROM assignments WHERE state = 'completed') > 100, \
+         (SELECT count(*) FROM assignments WHERE state IN ('assigned', 'in_progress')) > 2, \
+         (SELECT count(*) FROM refinements) > 8, (SELECT count(*) FROM champion_certifications) = 1, \
+         (SELECT max(received_at) <= now() AND min(received_at) < now() - interval '50 days' FROM progress_events)";
+    assert_eq!(database.rows(kinds), ["(t,t,t,t,t)"], "two months in which people learned");
     let second = place.run(&["seed-demo"]);
     assert!(second.success().starts_with("The demo data is there already.\n"), "{second:?}");
-    assert_eq!(counts(), ["(5,3,2,6,1,6)"]);
+    assert_eq!(counts(), ["(23,21,2,12,1,12)"]);
 
     let server = place.serve(&[]);
     let client = client();

@@ -536,8 +536,8 @@ impl Stream {
     async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.unread.split_once("\n\n") {
-                let block = block.to_owned();
-                self.unread = rest.to_owned();
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.unread = rest;
                 return Some(block);
             }
             let chunk = tokio::time::timeout(Duration::from_secs(30), self.response.chunk()).await;

@@ -134,9 +134,12 @@ pub(crate) async fn stream_team_progress(
         has_more: false,
         signal,
         open,
-        unsent: VecDeque::from([Bytes::from(format!("retry: {RETRY_MS}\nid: {}\n\n", feed.place))]),
+        unsent: VecDeque::new(),
         sent_at: Instant::now(),
     };
+    // Not the place behind what is yet to come: if the stream breaks off before, that would be lost.
+    let start = place.filter(|_| !feed.changes.is_empty()).unwrap_or(feed.place);
+    follower.unsent.push_back(Bytes::from(format!("retry: {RETRY_MS}\nid: {start}\n\n")));
     follower.take(feed);
     let events = stream::unfold(follower, |mut follower| async {
         let block = follower.next().await?;

@@ -38,7 +38,7 @@ enum Habit {
 }
 
 impl Habit {
-    fn of(person: usize) -> Self {
+    fn of(person: i64) -> Self {
         match person % 9 {
             2 | 6 => Self::Late,
             8 => Self::Rare,
@@ -71,9 +71,9 @@ pub(super) async fn make(
         }
         clock.set(monday);
         services.learning.begin_periods().await?;
-        for (number, person) in history.people.iter().chain([&history.lead]).enumerate() {
+        for (number, person) in (0..).zip(history.people.iter().chain([&history.lead])) {
             // Tuesday to Thursday, some time after the shift began.
-            let hours = 26 + 24 * (number as i64 % 3) + number as i64 / 3;
+            let hours = 26 + 24 * (number % 3) + number / 3;
             play.week(person, Habit::of(number), week, monday + TimeDelta::hours(hours)).await?;
         }
         for (team, every) in history.teams.into_iter().zip([1, 3]) {

@@ -31,7 +31,9 @@ impl LearningService {
         let recorded = self.assignments.record(actor.user, events, self.clock.now()).await?;
         let news = recorded.iter().flatten().filter(|recorded| !recorded.duplicate);
         let members: BTreeSet<_> = news.map(|recorded| recorded.assignment.membership).collect();
-        members.into_iter().for_each(|membership| self.signals.announce(membership));
+        for membership in members {
+            self.signals.announce(membership);
+        }
         Ok(recorded)
     }
 

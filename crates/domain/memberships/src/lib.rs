@@ -20,6 +20,7 @@ mod manage_invitations;
 mod membership;
 pub mod ports;
 mod preview_invitation;
+pub mod roster;
 mod service;
 mod set_org_admin;
 #[cfg(test)]

@@ -63,6 +63,10 @@ ids! {
     AssignmentId,
     /// What says that a user is a champion.
     ChampionCertificationId,
+    /// A roster file that was or is to be applied.
+    ImportId,
+    /// Work that goes on after an answer.
+    JobId,
     /// A note of practice on a team's floor.
     RefinementId,
 }

@@ -31,8 +31,8 @@ pub use clock::{Clock, IdGenerator};
 pub use day::parse_day;
 pub use error::{DomainError, ErrorKind, FieldErrors, FieldProblem, Refusal, StorageError};
 pub use ids::{
-    AssignmentId, ChampionCertificationId, CourseId, CourseVersionId, InvitationId, MembershipId, OrgId,
-    PasswordResetId, RefinementId, SessionId, TeamId, TrainingCategoryId, UserId,
+    AssignmentId, ChampionCertificationId, CourseId, CourseVersionId, ImportId, InvitationId, JobId,
+    MembershipId, OrgId, PasswordResetId, RefinementId, SessionId, TeamId, TrainingCategoryId, UserId,
 };
 pub use invite_code::InviteCode;
 pub use job_title::{JobTitle, JobTitleKey};

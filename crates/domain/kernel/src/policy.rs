@@ -56,6 +56,8 @@ pub enum Permission {
     MembershipRead,
     /// See what somebody else's phone reported of a course.
     ProgressRead,
+    /// List jobs.
+    JobRead,
     /// Change, end or take up again somebody's membership.
     MembershipUpdate,
     /// See on which teams somebody else is.
@@ -114,6 +116,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::StaffAdmin => true,
         Role::StaffEmployee => match permission {
             P::CourseRead
+            | P::JobRead
             | P::TrainingRead
             | P::TeamRead
             | P::TeamList
@@ -164,6 +167,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::RefinementWrite
             | P::ScoreRead => true,
             P::OrganizationCreate
+            | P::JobRead
             | P::CourseCreate
             | P::CourseRead
             | P::CourseUpdate
@@ -185,6 +189,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::RefinementWrite
             | P::ScoreRead => true,
             P::OrganizationCreate
+            | P::JobRead
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::TeamCreate
@@ -208,6 +213,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::Champion => match permission {
             P::TeamRead | P::TeamList | P::RefinementRead | P::RefinementWrite => true,
             P::OrganizationCreate
+            | P::JobRead
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead
@@ -236,6 +242,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::TeamMember => match permission {
             P::TeamRead | P::TeamList => true,
             P::OrganizationCreate
+            | P::JobRead
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead
@@ -266,6 +273,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::Member => match permission {
             P::TeamList => true,
             P::OrganizationCreate
+            | P::JobRead
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead

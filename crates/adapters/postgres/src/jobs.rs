@@ -11,10 +11,10 @@ use domain_jobs::{Job, JobError, JobKind, JobState, Lease, NewJob};
 use domain_kernel::{JobId, OrgId, Page, PageRequest, StorageError};
 use uuid::Uuid;
 
+use crate::Pg;
 use crate::error::{PgError, unreadable};
 use crate::schema::jobs;
 use crate::sql::{PageColumns, PageRow, read_page, row, statement};
-use crate::{Pg, PgError as Error};
 
 /// Jobs in PostgreSQL.
 #[derive(Clone)]
@@ -134,7 +134,7 @@ impl PgJobs {
     ) -> Result<bool, JobError> {
         let lease = lease.clone();
         let changed = self.pg.read(move |connection| Ok(change(connection, OwnJob(lease))? > 0));
-        changed.await.map_err(Error::into_storage)
+        changed.await.map_err(PgError::into_storage)
     }
 }
 

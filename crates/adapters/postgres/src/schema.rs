@@ -148,6 +148,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    jobs (id) {
+        id -> Uuid,
+        organization_id -> Nullable<Uuid>,
+        kind -> Text,
+        subject -> Uuid,
+        state -> Text,
+        attempt -> Int4,
+        run_at -> Timestamptz,
+        locked_until -> Nullable<Timestamptz>,
+        worker -> Nullable<Text>,
+        percent -> Float8,
+        error -> Nullable<Text>,
+        created_at -> Timestamptz,
+        started_at -> Nullable<Timestamptz>,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     use diesel::sql_types::*;
     use super::sql_types::Tsvector;
 
@@ -366,6 +385,7 @@ diesel::joinable!(course_versions -> courses (course_id));
 diesel::joinable!(course_versions -> users (created_by));
 diesel::joinable!(courses -> organizations (organization_id));
 diesel::joinable!(invitations -> users (accepted_by));
+diesel::joinable!(jobs -> organizations (organization_id));
 diesel::joinable!(memberships -> organizations (organization_id));
 diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(password_resets -> users (user_id));
@@ -388,6 +408,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     course_versions,
     courses,
     invitations,
+    jobs,
     memberships,
     organizations,
     password_resets,

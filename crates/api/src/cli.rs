@@ -40,7 +40,7 @@ enum Command {
     },
     /// Bring the database's schema up to date
     Migrate,
-    /// Load demo data once: an organization, somebody in each role, and two months of lessons (development only)
+    /// Load demo data once: an organization, people in each role, two months of lessons (development only)
     ///
     /// Does nothing when there is a user demo-staff: what was changed since, or not made because the loading was interrupted,
     /// stays as it is. To start over, remove the private database with `scripts/postgres remove .local/postgres`; the next
@@ -259,9 +259,14 @@ async fn wait_for_signal() {
     }
 }
 
+/// Finer lines of these libraries hold signed addresses, so that nobody gets them, whatever is asked for.
+const KEPT_QUIET: [&str; 4] = ["aws_sigv4=info", "aws_smithy_runtime=info", "s3s=warn", "s3s_fs=warn"];
+
 fn filter(config: &Config) -> Result<EnvFilter, Failure> {
-    EnvFilter::try_new(&config.log_filter)
-        .map_err(|_| Failure("LOG_FILTER: must look like info or info,api=debug".into()))
+    let wanted = EnvFilter::try_new(&config.log_filter)
+        .map_err(|_| Failure("LOG_FILTER: must look like info or info,api=debug".into()))?;
+    let quiet = KEPT_QUIET.iter().filter_map(|directive| directive.parse().ok());
+    Ok(quiet.fold(wanted, EnvFilter::add_directive))
 }
 
 fn start_logging(config: &Config) -> Result<(), Failure> {

@@ -23,6 +23,7 @@ mod routes;
 mod search;
 mod seed;
 pub mod server;
+mod storage;
 mod streams;
 mod visitor;
 

@@ -97,7 +97,7 @@ impl Place {
             let ended = serving.child.try_wait().expect("a state").is_some();
             assert!(!ended && start.elapsed() < Duration::from_secs(30), "{}", serving.output());
             std::thread::sleep(Duration::from_millis(20));
-            serving.origin = serving.address().unwrap_or_default();
+            serving.origin = serving.address("serving").unwrap_or_default();
         }
         serving
     }
@@ -127,10 +127,11 @@ impl Serving {
         self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn address(&self) -> Option<String> {
+    /// The address in the line of the log that says so.
+    fn address(&self, message: &str) -> Option<String> {
         let lines: Vec<Value> =
             self.output().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let line = lines.iter().find(|line| line["message"] == "serving")?;
+        let line = lines.iter().find(|line| line["message"] == message)?;
         line["address"].as_str().map(str::to_owned)
     }
 
@@ -234,6 +235,9 @@ fn a_wrong_value_is_one_line_that_names_its_variable() {
         ("SMTP_URL", "mail.example.org"),
         ("SMTP_URL", "smtps://"),
         ("MAIL_FROM", "nobody"),
+        ("S3_BUCKET", "a/b"),
+        ("S3_ENDPOINT", "storage.example.org"),
+        ("S3_EMBEDDED_FOLDER", "files"),
         ("AUTH_REDIRECT_ALLOWLIST", "nonsense"),
         ("RATE_SESSION_BURST", "0"),
         ("RATE_WINDOW_SECONDS", "1.5"),
@@ -348,6 +352,38 @@ fn an_address_in_use_is_told() {
     let ran = Place::on(&database).with(&[("LISTEN_ADDRESS", &address)]).run(&["serve"]);
     let line = ran.refusal();
     assert!(line.starts_with("worklete: LISTEN_ADDRESS: cannot listen on"), "{line}");
+}
+
+#[tokio::test]
+async fn the_embedded_storage_lives_as_long_as_the_server() {
+    let database = TestDatabase::create();
+    let place = Place::on(&database).with(&[("WORKLETE_ENV", "development")]);
+    let mut server = place.serve(&[]);
+    let storage = server.address("files are kept by this process").expect("an address");
+    let client = client();
+    let stranger = client.get(&storage).send().await.expect("an answer");
+    assert_eq!(stranger.status(), 403, "it wants a signature");
+    assert!(place.folder.path().join(".local/s3").is_dir());
+    server.signal("TERM");
+    let (status, output) = server.ended();
+    assert_eq!(status.code(), Some(0), "{output}");
+    assert!(client.get(&storage).send().await.is_err(), "nobody listens any more");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let ran = place.with(&[("S3_EMBEDDED_ADDRESS", &address)]).run(&["serve"]);
+    let last = ran.stderr.lines().last().unwrap_or_default();
+    assert!(last.starts_with("worklete: S3_EMBEDDED_ADDRESS: cannot listen on"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_server_without_a_storage_starts_and_says_so() {
+    let database = TestDatabase::create();
+    let server = Place::on(&database).serve(&[]);
+    assert!(
+        server.output().contains("no storage for files is configured (S3_BUCKET)"),
+        "{}",
+        server.output()
+    );
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ pub use actor::{Actor, ActorMembership, Origin, Scope};
 pub use audit::{AuditEntry, AuditSubject};
 pub use clock::{Clock, IdGenerator};
 pub use day::parse_day;
-pub use error::{DomainError, ErrorKind, FieldErrors, FieldProblem, Refusal, StorageError};
+pub use error::{DomainError, ErrorKind, FieldErrors, FieldProblem, FileStoreError, Refusal, StorageError};
 pub use ids::{
     AssignmentId, ChampionCertificationId, CourseId, CourseVersionId, InvitationId, MembershipId, OrgId,
     PasswordResetId, RefinementId, SessionId, TeamId, TrainingCategoryId, UserId,

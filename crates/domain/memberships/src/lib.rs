@@ -20,6 +20,7 @@ mod manage_invitations;
 mod membership;
 pub mod ports;
 mod preview_invitation;
+mod roster_file;
 mod service;
 mod set_org_admin;
 #[cfg(test)]
@@ -33,5 +34,6 @@ pub use invitation::{Invitation, InvitationDetails, InvitationPreview, Invitatio
 pub use membership::{
     Added, ExternalId, FoundMember, Membership, MembershipStatus, MembershipView, UserBrief,
 };
+pub use roster_file::{FileKey, RosterFile, UploadTicket};
 pub use service::MembershipService;
 pub use update_membership::{RosterChange, WantedStatus};

@@ -1,5 +1,7 @@
 //! What the memberships domain needs from the outside.
 
+mod roster_files;
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -14,6 +16,10 @@ use crate::{
     Added, FoundMember, Invitation, InvitationDetails, InvitationPreview, InvitationStatus, Membership,
     MembershipError, MembershipStatus, MembershipView,
 };
+
+#[cfg(test)]
+pub(crate) use roster_files::MockRosterFiles;
+pub use roster_files::RosterFiles;
 
 /// The settings of an organization that the roster depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]

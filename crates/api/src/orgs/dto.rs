@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::body::Patched;
+use crate::body::{Patched, Wrapped};
 
 /// A new organization.
 #[derive(Deserialize, ToSchema)]
@@ -25,6 +25,8 @@ pub(crate) struct CreateOrganizationRequest {
     #[schema(required = false)]
     saml_info: Option<String>,
 }
+
+pub(crate) type CreateOrganizationBody = Wrapped<CreateOrganizationRequest>;
 
 impl TryFrom<CreateOrganizationRequest> for CreateOrganization {
     type Error = FieldErrors;

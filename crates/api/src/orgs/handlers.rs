@@ -4,7 +4,7 @@ use domain_kernel::OrgId;
 use domain_orgs::OrgService;
 use uuid::Uuid;
 
-use super::dto::{CreateOrganizationRequest, OrganizationResponse, UpdateOrganizationRequest};
+use super::dto::{CreateOrganizationBody, OrganizationResponse, UpdateOrganizationRequest};
 use crate::body::Json;
 use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult};
@@ -15,7 +15,7 @@ use crate::paging::{FirstPage, PageParams, Unasked};
 /// Weekly lessons, UTC and no grace days, until its settings say otherwise. For staff admins.
 #[utoipa::path(
     tag = "organizations",
-    request_body = CreateOrganizationRequest,
+    request_body = CreateOrganizationBody,
     responses(
         (status = 201, description = "The organization", body = OrganizationResponse),
         (status = 400, description = "Fields are wrong"),
@@ -27,7 +27,7 @@ use crate::paging::{FirstPage, PageParams, Unasked};
 pub(crate) async fn create_organization(
     caller: Caller,
     orgs: Data<OrgService>,
-    body: Json<CreateOrganizationRequest>,
+    body: CreateOrganizationBody,
 ) -> ApiResult<HttpResponse> {
     let organization =
         orgs.create_organization(&caller.actor, body.0.try_into().map_err(ApiError::invalid)?).await?;

@@ -66,7 +66,10 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(teams::handlers::remove_team_admin)
                 .service(orgs::handlers::list_own_organizations)
                 .service(orgs::handlers::update_organization)
+                .service(orgs::handlers::list_organizations)
                 .service(orgs::handlers::create_organization)
+                .service(orgs::handlers::get_organization)
+                .service(orgs::handlers::change_organization)
                 .service(courses::learner_handlers::get_current_course)
                 .service(courses::learner_handlers::report_progress_batch)
                 // Not a course whose id is "events".

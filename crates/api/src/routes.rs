@@ -70,6 +70,10 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(orgs::handlers::create_organization)
                 .service(orgs::handlers::get_organization)
                 .service(orgs::handlers::change_organization)
+                .service(teams::staff_handlers::list_organization_teams)
+                .service(teams::staff_handlers::create_organization_team)
+                .service(teams::staff_handlers::get_organization_team)
+                .service(teams::staff_handlers::change_organization_team)
                 .service(courses::learner_handlers::get_current_course)
                 .service(courses::learner_handlers::report_progress_batch)
                 // Not a course whose id is "events".

@@ -550,7 +550,7 @@ async fn whatever_an_admin_sends_about_people_gets_an_answer_that_is_never_our_f
 }
 
 /// The fields that any operation on courses, who trains them, champions and refinements knows; more often those that much needs.
-const STAFF_FIELDS: [&str; 45] = [
+const STAFF_FIELDS: [&str; 47] = [
     "name",
     "name",
     "name",
@@ -595,6 +595,8 @@ const STAFF_FIELDS: [&str; 45] = [
     "reporting_grace_days",
     "late_window_days",
     "recycle_after_days",
+    "external_id",
+    "admin_membership_ids",
     "",
 ];
 
@@ -621,7 +623,7 @@ const STAFF_TEXTS: [&str; 18] = [
 ];
 
 /// The operations of the staff area.
-const STAFF_ROUTES: [(&str, &str); 31] = [
+const STAFF_ROUTES: [(&str, &str); 35] = [
     ("GET", "/worklete_admin/organizations/{}/training_categories"),
     ("POST", "/worklete_admin/organizations/{}/training_categories"),
     ("PATCH", "/worklete_admin/organizations/{}/training_categories/{}"),
@@ -633,6 +635,10 @@ const STAFF_ROUTES: [(&str, &str); 31] = [
     ("POST", "/worklete_admin/organizations"),
     ("GET", "/worklete_admin/organizations/{}"),
     ("PATCH", "/worklete_admin/organizations/{}"),
+    ("GET", "/worklete_admin/organizations/{}/teams"),
+    ("POST", "/worklete_admin/organizations/{}/teams"),
+    ("GET", "/worklete_admin/organizations/{}/teams/{}"),
+    ("PATCH", "/worklete_admin/organizations/{}/teams/{}"),
     ("GET", "/worklete_admin/courses"),
     ("POST", "/worklete_admin/courses"),
     ("GET", "/worklete_admin/courses/{}"),
@@ -688,6 +694,10 @@ async fn staff_ids(app: &TestApp, staff: &Person, cast: &Cast) -> Ids {
         ("training_categories", categories),
         ("champion_certifications", certifications),
         ("refinements", refinements),
+        (
+            "memberships",
+            ["member", "team admin", "org admin"].map(|role| cast.person(role).membership()).to_vec(),
+        ),
         ("users", vec![id_of(&cast.person("member").data), id_of(&cast.person("outsider").data)]),
     ]))
 }
@@ -757,8 +767,17 @@ fn nearly_good(ids: &Ids, words: &Words, cast: &Cast) -> BoxedStrategy<Garbage> 
         ("late_window_days", day_count()),
         ("recycle_after_days", day_count()),
     ];
+    let people = || or_junk(vec(id("memberships"), 0..4).prop_map(Value::from).boxed());
+    let roster = vec![
+        ("name", text()),
+        ("external_id", or_junk(select(vec![json!("T-1"), json!("T-2"), Value::Null]).boxed())),
+        ("membership_ids", people()),
+        ("admin_membership_ids", people()),
+    ];
     let wishes = [
         ("PATCH", area.clone(), some_of(settings)),
+        ("POST", format!("{area}/teams"), some_of(roster.clone())),
+        ("PATCH", format!("{area}/teams/{}", cast.team), some_of(roster)),
         ("PUT", format!("{area}/course_pools"), vec(pool, 0..3).prop_map(Value::from).boxed()),
         ("PATCH", category_path(0), object(category.clone())),
         ("PUT", category_path(1), object(category)),
@@ -817,6 +836,8 @@ async fn whatever_staff_sends_gets_an_answer_that_is_never_our_failure() {
     let trail = app.audit();
     for action in [
         "organization.update",
+        "team.create",
+        "team.update",
         "course.create",
         "course.update",
         "course_version.create",

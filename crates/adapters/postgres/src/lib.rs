@@ -21,6 +21,7 @@ mod refinements;
 mod schema;
 mod scores;
 mod sql;
+mod team_links;
 mod teams;
 #[cfg(feature = "testing")]
 pub mod testing;

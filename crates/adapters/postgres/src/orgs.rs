@@ -90,6 +90,16 @@ impl OrganizationRow {
 
 type Outcome<T> = Result<T, PgError<OrgError>>;
 
+/// Makes changes in one organization queue up. Refused if there is none.
+pub(crate) fn lock_organization<E: From<Refusal>>(
+    connection: &mut PgConnection,
+    id: OrgId,
+) -> Result<(), PgError<E>> {
+    let row = organizations::table.find(id.uuid()).select(organizations::id);
+    let locked: Option<Uuid> = row.for_no_key_update().first(connection).optional()?;
+    locked.map(drop).ok_or_else(|| PgError::Refused(Refusal::NotFound.into()))
+}
+
 fn load(connection: &mut PgConnection, id: OrgId) -> Outcome<Option<Organization>> {
     let row: Option<OrganizationRow> = statement(ORGANIZATION)
         .bind::<SqlUuid, _>(id.uuid())
@@ -149,9 +159,7 @@ fn named(constraint: &str) -> Option<OrgError> {
 
 fn update(connection: &mut PgConnection, id: OrgId, edit: OrganizationEdit) -> Outcome<Organization> {
     let not_found = || PgError::Refused(Refusal::NotFound.into());
-    let row = organizations::table.find(id.uuid()).select(organizations::id);
-    let locked: Option<Uuid> = row.for_no_key_update().first(connection).optional()?;
-    locked.ok_or_else(not_found)?;
+    lock_organization::<OrgError>(connection, id)?;
     let before = load(connection, id)?.ok_or_else(not_found)?;
     let mut organization = before.clone();
     let Some(audit) = edit(&mut organization).map_err(PgError::Refused)? else { return Ok(before) };

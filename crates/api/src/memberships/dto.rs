@@ -1,18 +1,19 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use domain_kernel::{
-    EmailAddress, FieldErrors, FieldProblem, InviteCode, JobTitle, MembershipId, OrgId, PersonName, TeamId,
-    TrainingCategoryId, UserId, parse_day,
+    EmailAddress, ExternalId, FieldErrors, FieldProblem, InviteCode, JobTitle, MembershipId, OrgId,
+    PersonName, TeamId, TrainingCategoryId, UserId, parse_day,
 };
 use domain_memberships::ports::InvitationFilter;
 use domain_memberships::{
-    CreateMembership, ExternalId, FoundMember, Invitation, InvitationDetails, InvitationPreview,
-    InvitationStatus, MembershipView, Reader, RosterChange, WantedStatus,
+    CreateMembership, FoundMember, Invitation, InvitationDetails, InvitationPreview, InvitationStatus,
+    MembershipView, Reader, RosterChange, WantedStatus,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::body::Patched;
+use crate::id_list::id_set;
 use crate::users::UserBriefResponse;
 
 /// A person for the roster.
@@ -61,13 +62,8 @@ pub(crate) struct CreateMembershipRequest {
     administered_team_ids: Vec<Uuid>,
 }
 
-/// Each once; too many are refused.
 fn parse_teams(ids: &[Uuid]) -> Result<Vec<TeamId>, FieldProblem> {
-    if ids.len() > 200 {
-        return Err(FieldProblem { code: "too_many", message: "are too many (maximum is 200)".into() });
-    }
-    let mut seen = std::collections::HashSet::new();
-    Ok(ids.iter().filter(|id| seen.insert(**id)).map(|id| TeamId::new(*id)).collect())
+    Ok(id_set(ids, 200, TeamId::new)?.into_iter().collect())
 }
 
 /// An empty text counts as absent: that is what forms send.

@@ -80,6 +80,8 @@ pub enum Permission {
     TeamList,
     /// Change the name of a team.
     TeamRename,
+    /// Open and change a team with everybody who is on it or runs it.
+    TeamManage,
     /// Delete a team.
     TeamDelete,
     /// Say who runs a team.
@@ -130,6 +132,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::RefinementRead
             | P::ScoreRead => true,
             P::OrganizationCreate
+            | P::TeamManage
             | P::OrganizationManage
             | P::MembershipCreate
             | P::OrgAdminManage
@@ -170,6 +173,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::RefinementWrite
             | P::ScoreRead => true,
             P::OrganizationCreate
+            | P::TeamManage
             | P::OrganizationRead
             | P::OrganizationManage
             | P::CourseCreate
@@ -193,6 +197,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::RefinementWrite
             | P::ScoreRead => true,
             P::OrganizationCreate
+            | P::TeamManage
             | P::OrganizationRead
             | P::OrganizationManage
             | P::MembershipCreate
@@ -218,6 +223,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::Champion => match permission {
             P::TeamRead | P::TeamList | P::RefinementRead | P::RefinementWrite => true,
             P::OrganizationCreate
+            | P::TeamManage
             | P::OrganizationRead
             | P::OrganizationManage
             | P::MembershipCreate
@@ -248,6 +254,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::TeamMember => match permission {
             P::TeamRead | P::TeamList => true,
             P::OrganizationCreate
+            | P::TeamManage
             | P::OrganizationRead
             | P::OrganizationManage
             | P::MembershipCreate
@@ -280,6 +287,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::Member => match permission {
             P::TeamList => true,
             P::OrganizationCreate
+            | P::TeamManage
             | P::OrganizationRead
             | P::OrganizationManage
             | P::MembershipCreate

@@ -30,8 +30,6 @@ pub use create_membership::CreateMembership;
 pub use error::MembershipError;
 pub use get_membership::Reader;
 pub use invitation::{Invitation, InvitationDetails, InvitationPreview, InvitationStatus};
-pub use membership::{
-    Added, ExternalId, FoundMember, Membership, MembershipStatus, MembershipView, UserBrief,
-};
+pub use membership::{Added, FoundMember, Membership, MembershipStatus, MembershipView, UserBrief};
 pub use service::MembershipService;
 pub use update_membership::{RosterChange, WantedStatus};

@@ -20,16 +20,14 @@ use domain_courses::ports::{
 };
 use domain_courses::{CategoryName, CourseList, ListedCourse, TrainingCategory};
 use domain_kernel::{
-    AuditEntry, AuditSubject, CourseId, DomainError, EmailAddress, InvitationId, InviteCode, JobTitle,
-    MembershipId, NameKey, OrgId, Origin, PageRequest, PasswordResetId, PersonName, SearchWords, SessionId,
-    Sort, StaffRole, TeamId, TrainingCategoryId, UserId,
+    AuditEntry, AuditSubject, CourseId, DomainError, EmailAddress, ExternalId, InvitationId, InviteCode,
+    JobTitle, MembershipId, NameKey, OrgId, Origin, PageRequest, PasswordResetId, PersonName, SearchWords,
+    SessionId, Sort, StaffRole, TeamId, TrainingCategoryId, UserId,
 };
 use domain_memberships::ports::{
     InvitationRepository, MembershipEdit, MembershipQueries, MembershipRepository, NewMembership,
 };
-use domain_memberships::{
-    Added, ExternalId, Invitation, InvitationStatus, Membership, MembershipStatus, MembershipView,
-};
+use domain_memberships::{Added, Invitation, InvitationStatus, Membership, MembershipStatus, MembershipView};
 use domain_orgs::ports::OrganizationRepository;
 use domain_orgs::{
     Cadence, Folder, GraceDays, LateWindowDays, OrgName, Organization, RecycleDays, SamlInfo, TimeZone,

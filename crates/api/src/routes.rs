@@ -10,6 +10,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::{champions, courses, docs_page, health, memberships, orgs, refinements, teams, training, users};
 
 /// Mounts all operations.
+#[expect(clippy::too_many_lines, reason = "a table, which grows with the operations")]
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
     config
         .service(health::healthz)
@@ -45,6 +46,10 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(memberships::handlers::revoke_invitation)
                 .service(memberships::handlers::reissue_invitation)
                 .service(memberships::handlers::search_members)
+                .service(memberships::staff_handlers::list_memberships)
+                .service(memberships::staff_handlers::get_any_membership)
+                .service(memberships::staff_handlers::list_all_invitations)
+                .service(memberships::staff_handlers::get_invitation)
                 .service(users::handlers::list_users)
                 .service(users::handlers::get_user)
                 .service(users::handlers::change_email)

@@ -550,7 +550,7 @@ async fn whatever_an_admin_sends_about_people_gets_an_answer_that_is_never_our_f
 }
 
 /// The fields that any operation on courses, who trains them, champions and refinements knows; more often those that much needs.
-const STAFF_FIELDS: [&str; 47] = [
+const STAFF_FIELDS: [&str; 49] = [
     "name",
     "name",
     "name",
@@ -597,6 +597,8 @@ const STAFF_FIELDS: [&str; 47] = [
     "recycle_after_days",
     "external_id",
     "admin_membership_ids",
+    "id",
+    "membership_id",
     "",
 ];
 
@@ -623,7 +625,7 @@ const STAFF_TEXTS: [&str; 18] = [
 ];
 
 /// The operations of the staff area.
-const STAFF_ROUTES: [(&str, &str); 35] = [
+const STAFF_ROUTES: [(&str, &str); 39] = [
     ("GET", "/worklete_admin/organizations/{}/training_categories"),
     ("POST", "/worklete_admin/organizations/{}/training_categories"),
     ("PATCH", "/worklete_admin/organizations/{}/training_categories/{}"),
@@ -635,6 +637,10 @@ const STAFF_ROUTES: [(&str, &str); 35] = [
     ("POST", "/worklete_admin/organizations"),
     ("GET", "/worklete_admin/organizations/{}"),
     ("PATCH", "/worklete_admin/organizations/{}"),
+    ("GET", "/worklete_admin/invitations"),
+    ("GET", "/worklete_admin/invitations/{}"),
+    ("GET", "/worklete_admin/memberships"),
+    ("GET", "/worklete_admin/memberships/{}"),
     ("GET", "/worklete_admin/organizations/{}/teams"),
     ("POST", "/worklete_admin/organizations/{}/teams"),
     ("GET", "/worklete_admin/organizations/{}/teams/{}"),

@@ -10,6 +10,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::{champions, courses, docs_page, health, memberships, orgs, refinements, teams, training, users};
 
 /// Mounts all operations.
+#[expect(clippy::too_many_lines, reason = "a table, which grows with the operations")]
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
     config
         .service(health::healthz)
@@ -45,6 +46,10 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(memberships::handlers::revoke_invitation)
                 .service(memberships::handlers::reissue_invitation)
                 .service(memberships::handlers::search_members)
+                .service(memberships::staff_handlers::list_memberships)
+                .service(memberships::staff_handlers::get_any_membership)
+                .service(memberships::staff_handlers::list_all_invitations)
+                .service(memberships::staff_handlers::get_invitation)
                 .service(users::handlers::list_users)
                 .service(users::handlers::get_user)
                 .service(users::handlers::change_email)
@@ -66,7 +71,14 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(teams::handlers::remove_team_admin)
                 .service(orgs::handlers::list_own_organizations)
                 .service(orgs::handlers::update_organization)
+                .service(orgs::handlers::list_organizations)
                 .service(orgs::handlers::create_organization)
+                .service(orgs::handlers::get_organization)
+                .service(orgs::handlers::change_organization)
+                .service(teams::staff_handlers::list_organization_teams)
+                .service(teams::staff_handlers::create_organization_team)
+                .service(teams::staff_handlers::get_organization_team)
+                .service(teams::staff_handlers::change_organization_team)
                 .service(courses::learner_handlers::get_current_course)
                 .service(courses::learner_handlers::report_progress_batch)
                 // Not a course whose id is "events".

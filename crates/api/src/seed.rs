@@ -12,9 +12,10 @@ use domain_courses::{
     Description, LanguageCode, VersionChange, VersionData,
 };
 use domain_kernel::{
-    Actor, Clock, CourseId, FieldErrors, FieldProblem, JobTitle, OrgId, Origin, PersonName, StaffRole, TeamId,
+    Actor, Clock, CourseId, ExternalId, FieldErrors, FieldProblem, JobTitle, OrgId, Origin, PersonName,
+    StaffRole, TeamId,
 };
-use domain_memberships::{Added, CreateMembership, ExternalId};
+use domain_memberships::{Added, CreateMembership};
 use domain_orgs::{CreateOrganization, Folder, OrgName};
 use domain_teams::{CreateTeam, TeamName};
 use domain_users::{CreateStaffMember, Device, Password, Provider, SignUp, Username};

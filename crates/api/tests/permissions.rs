@@ -80,6 +80,7 @@ impl Case {
 const TEAM: &[(&str, &str)] = &[("team_id", "team")];
 const OTHER_TEAM: &[(&str, &str)] = &[("team_id", "other team")];
 const ORGANIZATION: &[(&str, &str)] = &[("organization_id", "organization")];
+const ORGANIZATION_TEAM: &[(&str, &str)] = &[("organization_id", "organization"), ("team_id", "team")];
 const TEAMMATE: &[(&str, &str)] = &[("membership_id", "teammate.membership")];
 const COLLEAGUE: &[(&str, &str)] = &[("membership_id", "colleague.membership")];
 const PENDING: &[(&str, &str)] = &[("membership_id", "pending.membership")];
@@ -193,10 +194,22 @@ fn cases() -> Vec<Case> {
         Case::new("PUT", "/worklete_admin/courses/{course_id}/versions/{version_id}").what("of the organization", VERSION).body(r#"{"data":{"a":1}}"#),
         Case::new("POST", "/worklete_admin/courses/{course_id}/versions/{version_id}/publish").what("of the organization", VERSION),
         Case::new("POST", "/worklete_admin/courses/{course_id}/versions/{version_id}/archive").what("of the organization", VERSION),
+        Case::one("GET", "/worklete_admin/invitations"),
+        Case::new("GET", "/worklete_admin/invitations/{id}").what("", &[("id", "pending.invitation")]),
+        Case::one("GET", "/worklete_admin/memberships"),
+        Case::new("GET", "/worklete_admin/memberships/{membership_id}").what("on the team", TEAMMATE),
+        Case::one("GET", "/worklete_admin/organizations"),
         Case::one("POST", "/worklete_admin/organizations").body(r#"{"name":"New one"}"#),
+        Case::new("GET", "/worklete_admin/organizations/{organization_id}").what("", ORGANIZATION),
+        Case::new("PATCH", "/worklete_admin/organizations/{organization_id}").what("", ORGANIZATION).body(r#"{"data":{"name":"Renamed"}}"#),
         Case::new("GET", "/worklete_admin/organizations/{organization_id}/course_pools").what("", ORGANIZATION),
         Case::new("PUT", "/worklete_admin/organizations/{organization_id}/course_pools").what("", ORGANIZATION).body(r#"[{"team_id":"<team>","training_category_id":"<category>","course_ids":["<course>"]}]"#),
         Case::new("GET", "/worklete_admin/organizations/{organization_id}/job_titles").what("", ORGANIZATION),
+        Case::new("GET", "/worklete_admin/organizations/{organization_id}/teams").what("", ORGANIZATION),
+        Case::new("POST", "/worklete_admin/organizations/{organization_id}/teams").what("", ORGANIZATION).body(r#"{"data":{"name":"Brand-new","membership_ids":["<colleague.membership>"]}}"#),
+        Case::new("GET", "/worklete_admin/organizations/{organization_id}/teams/{team_id}").what("", ORGANIZATION_TEAM),
+        Case::new("PATCH", "/worklete_admin/organizations/{organization_id}/teams/{team_id}").what("", ORGANIZATION_TEAM).body(r#"{"data":{"membership_ids":["<colleague.membership>"]}}"#),
+        Case::one("PATCH", "/worklete_admin/organizations/{organization_id}/teams/{team_id}").what("a foreign one, below the own organization", &[("organization_id", "organization"), ("team_id", "foreign.team")]).body(r#"{"name":"Renamed"}"#),
         Case::new("GET", "/worklete_admin/organizations/{organization_id}/training_categories").what("", ORGANIZATION),
         Case::new("POST", "/worklete_admin/organizations/{organization_id}/training_categories").what("", ORGANIZATION).body(r#"{"name":"Brand-new"}"#),
         Case::new("PATCH", "/worklete_admin/organizations/{organization_id}/training_categories/{training_category_id}").what("", CATEGORY).body(r#"{"job_titles":["Driver"]}"#),
@@ -428,7 +441,9 @@ impl<'a> Maker<'a> {
             let refinement = self.refinement(place, &double);
             place.values.insert("refinement".into(), refinement);
         }
-        own.values.insert("foreign.invitation".into(), foreign.values["pending.invitation"].clone());
+        for (key, value) in [("foreign.invitation", "pending.invitation"), ("foreign.team", "team")] {
+            own.values.insert(key.into(), foreign.values[value].clone());
+        }
         let (mut people, mut selves) = (BTreeMap::new(), BTreeMap::new());
         for (role, membership) in [
             ("outsider", Membership::OrgAdmin),

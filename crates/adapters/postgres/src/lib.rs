@@ -24,6 +24,7 @@ mod schema;
 mod scores;
 mod signals;
 mod sql;
+mod team_links;
 mod teams;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,7 +1,7 @@
 //! What every Worklete domain shares.
 //!
 //! Typed ids, the [`Actor`] behind a request, the permission table ([`policy`]), validated values that occur in more
-//! than one domain ([`PersonName`], [`EmailAddress`], [`JobTitle`]), the rules of free JSON ([`json`]), how errors describe
+//! than one domain ([`PersonName`], [`EmailAddress`], [`JobTitle`], [`ExternalId`]), the rules of free JSON ([`json`]), how errors describe
 //! themselves ([`DomainError`]), the audit entry, and the ports that every domain needs: [`Clock`], [`IdGenerator`] and
 //! [`Throttle`].
 //!
@@ -40,5 +40,5 @@ pub use page::{MAX_ROWS, Page, PageRequest};
 pub use patch::Patch;
 pub use policy::{Permission, Role, StaffRole};
 pub use sort::{NameKey, Sort, SortKey};
-pub use text::{EmailAddress, PersonName, SearchWords, TextRule, parse_text};
+pub use text::{EmailAddress, ExternalId, PersonName, SearchWords, TextRule, parse_text};
 pub use throttle::{Budget, RetryAfter, Throttle};

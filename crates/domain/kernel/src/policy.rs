@@ -48,8 +48,12 @@ pub enum Role {
 pub enum Permission {
     /// Open an organization.
     OrganizationCreate,
+    /// See any organization with all of its settings.
+    OrganizationRead,
     /// Change what an organization says of itself, such as its identity provider.
     OrganizationUpdate,
+    /// Change the name, the folder and the settings of an organization.
+    OrganizationManage,
     /// Add a person to an organization.
     MembershipCreate,
     /// See somebody else's membership, with the invite code.
@@ -76,6 +80,8 @@ pub enum Permission {
     TeamList,
     /// Change the name of a team.
     TeamRename,
+    /// Open and change a team with everybody who is on it or runs it.
+    TeamManage,
     /// Delete a team.
     TeamDelete,
     /// Say who runs a team.
@@ -113,7 +119,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
     match role {
         Role::StaffAdmin => true,
         Role::StaffEmployee => match permission {
-            P::CourseRead
+            P::OrganizationRead
+            | P::CourseRead
             | P::TrainingRead
             | P::TeamRead
             | P::TeamList
@@ -125,6 +132,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::RefinementRead
             | P::ScoreRead => true,
             P::OrganizationCreate
+            | P::TeamManage
+            | P::OrganizationManage
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::TeamCreate
@@ -164,6 +173,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::RefinementWrite
             | P::ScoreRead => true,
             P::OrganizationCreate
+            | P::TeamManage
+            | P::OrganizationRead
+            | P::OrganizationManage
             | P::CourseCreate
             | P::CourseRead
             | P::CourseUpdate
@@ -185,6 +197,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::RefinementWrite
             | P::ScoreRead => true,
             P::OrganizationCreate
+            | P::TeamManage
+            | P::OrganizationRead
+            | P::OrganizationManage
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::TeamCreate
@@ -208,6 +223,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::Champion => match permission {
             P::TeamRead | P::TeamList | P::RefinementRead | P::RefinementWrite => true,
             P::OrganizationCreate
+            | P::TeamManage
+            | P::OrganizationRead
+            | P::OrganizationManage
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead
@@ -236,6 +254,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::TeamMember => match permission {
             P::TeamRead | P::TeamList => true,
             P::OrganizationCreate
+            | P::TeamManage
+            | P::OrganizationRead
+            | P::OrganizationManage
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead
@@ -266,6 +287,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::Member => match permission {
             P::TeamList => true,
             P::OrganizationCreate
+            | P::TeamManage
+            | P::OrganizationRead
+            | P::OrganizationManage
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead

@@ -20,18 +20,18 @@ use domain_courses::ports::{
 };
 use domain_courses::{CategoryName, CourseList, ListedCourse, TrainingCategory};
 use domain_kernel::{
-    AuditEntry, AuditSubject, CourseId, DomainError, EmailAddress, InvitationId, InviteCode, JobTitle,
-    MembershipId, NameKey, OrgId, Origin, PageRequest, PasswordResetId, PersonName, SearchWords, SessionId,
-    Sort, StaffRole, TeamId, TrainingCategoryId, UserId,
+    AuditEntry, AuditSubject, CourseId, DomainError, EmailAddress, ExternalId, InvitationId, InviteCode,
+    JobTitle, MembershipId, NameKey, OrgId, Origin, PageRequest, PasswordResetId, PersonName, SearchWords,
+    SessionId, Sort, StaffRole, TeamId, TrainingCategoryId, UserId,
 };
 use domain_memberships::ports::{
     InvitationRepository, MembershipEdit, MembershipQueries, MembershipRepository, NewMembership,
 };
-use domain_memberships::{
-    Added, ExternalId, Invitation, InvitationStatus, Membership, MembershipStatus, MembershipView,
-};
+use domain_memberships::{Added, Invitation, InvitationStatus, Membership, MembershipStatus, MembershipView};
 use domain_orgs::ports::OrganizationRepository;
-use domain_orgs::{Cadence, Folder, OrgName, Organization, SamlInfo};
+use domain_orgs::{
+    Cadence, Folder, GraceDays, LateWindowDays, OrgName, Organization, RecycleDays, SamlInfo, TimeZone,
+};
 use domain_teams::ports::{RefinementRepository, TeamQueries, TeamRepository};
 use domain_teams::{Team, TeamName};
 use domain_users::ports::{
@@ -170,9 +170,11 @@ pub(crate) fn an_organization(text: &str) -> Organization {
         s3_integrations_folder: Folder::parse(&format!("{}/feed", text.to_lowercase())).expect("a folder"),
         saml_info: SamlInfo::parse("<EntityDescriptor/>").ok(),
         sso_enforced: true,
-        time_zone: "America/Chicago".into(),
+        time_zone: TimeZone::parse("America/Chicago").expect("a time zone"),
         cadence: Cadence::Monthly,
-        reporting_grace_days: 14,
+        reporting_grace_days: GraceDays::parse(14).expect("in bounds"),
+        late_window_days: LateWindowDays::parse(21).expect("in bounds"),
+        recycle_after_days: RecycleDays::parse(90).expect("in bounds"),
         teams_count: 0,
         memberships_count: 0,
         created_at: at(2),

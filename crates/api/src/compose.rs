@@ -96,6 +96,7 @@ impl Composition {
         let ports = UserPorts {
             users: users.clone(),
             queries: users.clone(),
+            archive: users.clone(),
             sessions: users.clone(),
             resets: users.clone(),
             champions: users,

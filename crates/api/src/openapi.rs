@@ -30,6 +30,7 @@ use crate::users::ProviderWord;
     tags(
         (name = "authentication", description = "Accounts, sessions and passwords"),
         (name = "users", description = "People with an account, as others see them"),
+        (name = "accounts", description = "All accounts of the platform; for Worklete's staff"),
         (name = "search", description = "People by name"),
         (name = "invitations", description = "Codes that bring people in"),
         (name = "memberships", description = "Who belongs to an organization"),

@@ -3,10 +3,11 @@
 
 use domain_courses::{
     CategoryChange, CategoryName, CourseList, CourseName, CreateCategory, CreateCourse, CreateVersion,
-    Description, LanguageCode, VersionChange, VersionData,
+    Description, VersionChange, VersionData,
 };
 use domain_kernel::{
-    Actor, CourseId, FieldErrors, FieldProblem, JobTitle, OrgId, Origin, PersonName, StaffRole, TeamId,
+    Actor, CourseId, FieldErrors, FieldProblem, JobTitle, LanguageCode, OrgId, Origin, PersonName, StaffRole,
+    TeamId,
 };
 use domain_memberships::{Added, CreateMembership, ExternalId};
 use domain_orgs::{CreateOrganization, Folder, OrgName};

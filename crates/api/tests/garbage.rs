@@ -549,8 +549,8 @@ async fn whatever_an_admin_sends_about_people_gets_an_answer_that_is_never_our_f
     assert_eq!(app.call(Method::GET, "//readyz", None).await.status, 200);
 }
 
-/// The fields that any operation on courses, who trains them, champions and refinements knows; more often those that much needs.
-const STAFF_FIELDS: [&str; 38] = [
+/// The fields that any operation of the staff area knows; more often those that much needs.
+const STAFF_FIELDS: [&str; 45] = [
     "name",
     "name",
     "name",
@@ -588,6 +588,13 @@ const STAFF_FIELDS: [&str; 38] = [
     "membership_ids",
     "course_id",
     "s3_integrations_folder",
+    "username",
+    "email",
+    "provider",
+    "language",
+    "worklete_role",
+    "locked",
+    "dry_run",
     "",
 ];
 
@@ -612,7 +619,7 @@ const STAFF_TEXTS: [&str; 16] = [
 ];
 
 /// The operations of the staff area.
-const STAFF_ROUTES: [(&str, &str); 28] = [
+const STAFF_ROUTES: [(&str, &str); 34] = [
     ("GET", "/worklete_admin/organizations/{}/training_categories"),
     ("POST", "/worklete_admin/organizations/{}/training_categories"),
     ("PATCH", "/worklete_admin/organizations/{}/training_categories/{}"),
@@ -641,6 +648,12 @@ const STAFF_ROUTES: [(&str, &str); 28] = [
     ("POST", "/worklete_admin/teams/{}/refinements"),
     ("GET", "/worklete_admin/teams/{}/refinements/{}"),
     ("PATCH", "/worklete_admin/teams/{}/refinements/{}"),
+    ("GET", "/worklete_admin/users"),
+    ("GET", "/worklete_admin/users/{}"),
+    ("PATCH", "/worklete_admin/users/{}"),
+    ("POST", "/worklete_admin/users/{}/erase"),
+    ("GET", "/worklete_admin/users/{}/export"),
+    ("POST", "/worklete_admin/users/reset_password"),
 ];
 
 /// The id of what staff makes.

@@ -8,6 +8,7 @@ mod champions;
 mod connect;
 mod course_versions;
 mod courses;
+mod erasure;
 mod error;
 mod invitations;
 mod membership_queries;
@@ -25,6 +26,7 @@ mod teams;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod training;
+mod user_archive;
 mod user_queries;
 mod users;
 

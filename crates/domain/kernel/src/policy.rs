@@ -66,6 +66,14 @@ pub enum Permission {
     UserRead,
     /// Change somebody else's address and sign-in name.
     UserRename,
+    /// Change everything about an account, lock it, and say who is staff.
+    UserUpdate,
+    /// Give somebody a new password.
+    PasswordIssue,
+    /// Erase the personal data of somebody.
+    UserErase,
+    /// Take out everything that is kept of somebody.
+    UserExport,
     /// Say who runs the organization.
     OrgAdminManage,
     /// Open a team.
@@ -139,6 +147,10 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipUpdate
             | P::InvitationManage
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
             | P::CertificationManage
             | P::RefinementWrite
             | P::RefinementManage => false,
@@ -170,6 +182,10 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::CourseVersionManage
             | P::TrainingRead
             | P::TrainingManage
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementManage => false,
@@ -201,6 +217,10 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipTeamsRead
             | P::InvitationManage
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementManage => false,
@@ -228,6 +248,10 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::InvitationManage
             | P::UserRead
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementManage
@@ -256,6 +280,10 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::InvitationManage
             | P::UserRead
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementRead
@@ -287,6 +315,10 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::InvitationManage
             | P::UserRead
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementRead

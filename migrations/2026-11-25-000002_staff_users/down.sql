@@ -1,0 +1,1 @@
+DROP INDEX refinements_created_by_idx, invitations_accepted_by_idx;

@@ -97,6 +97,7 @@ impl Composition {
             users: users.clone(),
             queries: users.clone(),
             archive: users.clone(),
+            audit: users.clone(),
             sessions: users.clone(),
             resets: users.clone(),
             champions: users,

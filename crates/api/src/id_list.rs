@@ -1,4 +1,4 @@
-//! Lists of ids in a query: with commas between them, as repeated parameters, or both.
+//! Ids in a query: one, or a list with commas between them, as repeated parameters, or both.
 
 use std::collections::HashSet;
 
@@ -7,6 +7,11 @@ use uuid::Uuid;
 
 /// Most ids of one list.
 const MAX_IDS: usize = 200;
+
+/// A parameter that is one id.
+pub(crate) fn parse_id(raw: &str) -> Result<Uuid, FieldProblem> {
+    raw.parse().map_err(|_| FieldProblem { code: "invalid", message: "must be a UUID".into() })
+}
 
 /// The ids that the parameter `name` of a query holds, each once; `None` without the parameter. A blank is no id: it must
 /// neither find everything nor nothing by accident.

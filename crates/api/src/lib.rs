@@ -25,6 +25,7 @@ mod seed;
 pub mod server;
 mod visitor;
 
+mod audit;
 mod champions;
 mod courses;
 mod memberships;

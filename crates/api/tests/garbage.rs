@@ -550,7 +550,7 @@ async fn whatever_an_admin_sends_about_people_gets_an_answer_that_is_never_our_f
 }
 
 /// The fields that any operation of the staff area knows; more often those that much needs.
-const STAFF_FIELDS: [&str; 45] = [
+const STAFF_FIELDS: [&str; 48] = [
     "name",
     "name",
     "name",
@@ -595,6 +595,9 @@ const STAFF_FIELDS: [&str; 45] = [
     "worklete_role",
     "locked",
     "dry_run",
+    "subject_kind",
+    "from",
+    "after",
     "",
 ];
 
@@ -619,7 +622,7 @@ const STAFF_TEXTS: [&str; 16] = [
 ];
 
 /// The operations of the staff area.
-const STAFF_ROUTES: [(&str, &str); 34] = [
+const STAFF_ROUTES: [(&str, &str); 35] = [
     ("GET", "/worklete_admin/organizations/{}/training_categories"),
     ("POST", "/worklete_admin/organizations/{}/training_categories"),
     ("PATCH", "/worklete_admin/organizations/{}/training_categories/{}"),
@@ -648,6 +651,7 @@ const STAFF_ROUTES: [(&str, &str); 34] = [
     ("POST", "/worklete_admin/teams/{}/refinements"),
     ("GET", "/worklete_admin/teams/{}/refinements/{}"),
     ("PATCH", "/worklete_admin/teams/{}/refinements/{}"),
+    ("GET", "/worklete_admin/audit_log"),
     ("GET", "/worklete_admin/users"),
     ("GET", "/worklete_admin/users/{}"),
     ("PATCH", "/worklete_admin/users/{}"),

@@ -176,6 +176,7 @@ fn cases() -> Vec<Case> {
         Case::one("PUT", "/users/{id}/username").what("own", &[("id", "self.user")]).body(r#"{"username":"<fresh>"}"#),
         Case::new("PUT", "/users/{id}/username").what("on the team", &[("id", "teammate.user")]).body(r#"{"username":"<fresh>"}"#),
         Case::new("PUT", "/users/{id}/username").what("member elsewhere, too", &[("id", "double.user")]).body(r#"{"username":"<fresh>"}"#),
+        Case::one("GET", "/worklete_admin/audit_log"),
         Case::one("GET", "/worklete_admin/champion_certifications"),
         Case::one("POST", "/worklete_admin/champion_certifications").body(r#"{"user_id":"<teammate.user>","date":"2020-01-31"}"#),
         Case::one("DELETE", "/worklete_admin/champion_certifications").body(r#"{"user_id":"<double.user>"}"#),

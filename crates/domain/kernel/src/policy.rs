@@ -74,6 +74,8 @@ pub enum Permission {
     UserErase,
     /// Take out everything that is kept of somebody.
     UserExport,
+    /// Read what staff and admins changed.
+    AuditRead,
     /// Say who runs the organization.
     OrgAdminManage,
     /// Open a team.
@@ -129,6 +131,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::ProgressRead
             | P::MembershipTeamsRead
             | P::UserRead
+            | P::AuditRead
             | P::CertificationRead
             | P::RefinementRead
             | P::ScoreRead => true,
@@ -186,6 +189,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::PasswordIssue
             | P::UserErase
             | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementManage => false,
@@ -221,6 +225,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::PasswordIssue
             | P::UserErase
             | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementManage => false,
@@ -252,6 +257,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::PasswordIssue
             | P::UserErase
             | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementManage
@@ -284,6 +290,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::PasswordIssue
             | P::UserErase
             | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementRead
@@ -319,6 +326,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::PasswordIssue
             | P::UserErase
             | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementRead

@@ -3,7 +3,7 @@
 //! Use cases of [`UserService`]: `sign_up`, `sign_in`, `authenticate`, `sign_out`, `update_account`, `change_password`,
 //! `delete_account`, `username_availability`, `request_password_reset`, `open_password_reset`, `reset_password`,
 //! `list_users`, `get_user`, `search_users`, `search_organization_users`, `change_email`, `change_username`,
-//! `list_all_users`, `get_account`, `update_user`, `issue_password`, `erase_user`, `export_user`,
+//! `list_all_users`, `get_account`, `update_user`, `issue_password`, `erase_user`, `export_user`, `list_audit_log`,
 //! `create_staff_member`, `clean_up_accounts`, `list_champion_certifications`, `certify_champion`, `revoke_champion`,
 //! `revoke_champion_certification`.
 //!
@@ -32,6 +32,7 @@ mod delete_account;
 mod erase_user;
 mod export_user;
 mod issue_password;
+mod list_audit_log;
 mod list_champion_certifications;
 mod password_reset;
 mod read_users;
@@ -52,6 +53,7 @@ pub use create_staff_member::CreateStaffMember;
 pub use erase_user::{Erasure, Kept, Replaced};
 pub use error::UserError;
 pub use export_user::{ExportPlace, ExportRecord, ExportSection, UserExport};
+pub use list_audit_log::{AuditFilter, AuditPart, AuditPlace, AuditRow};
 pub use password::{Password, PasswordHash};
 pub use password_reset::{PasswordReset, PendingResetMail, RequestPasswordReset, ResetPassword};
 pub use redirect::{RedirectAllowlist, RedirectTarget};

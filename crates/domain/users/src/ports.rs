@@ -10,8 +10,9 @@ use domain_kernel::{
 };
 
 use crate::{
-    Account, Certified, ChampionCertification, ClientId, Erasure, ExportPlace, ExportRecord, Login, Password,
-    PasswordHash, PasswordReset, Secret, SeenUser, Session, TokenHash, TokenState, User, UserError, Username,
+    Account, AuditFilter, AuditPlace, AuditRow, Certified, ChampionCertification, ClientId, Erasure,
+    ExportPlace, ExportRecord, Login, Password, PasswordHash, PasswordReset, Secret, SeenUser, Session,
+    TokenHash, TokenState, User, UserError, Username,
 };
 
 /// What is needed to check a password.
@@ -174,6 +175,20 @@ pub trait UserArchive: Send + Sync {
         after: Option<ExportPlace>,
         limit: i64,
     ) -> Result<Vec<ExportRecord>, UserError>;
+}
+
+/// Reads the audit trail.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait AuditTrail: Send + Sync {
+    /// The first rows after a place that pass the filter, newest first, among equals the greatest id. A filter that names
+    /// nothing known finds nothing.
+    async fn list(
+        &self,
+        filter: AuditFilter,
+        after: Option<AuditPlace>,
+        limit: i64,
+    ) -> Result<Vec<AuditRow>, UserError>;
 }
 
 /// The places whose users somebody may see.

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain_kernel::{Clock, IdGenerator, SessionId, Throttle, UserId};
 
 use crate::ports::{
-    AccountMailer, ChampionRepository, PasswordHasher, PasswordResetRepository, SecretGenerator,
+    AccountMailer, AuditTrail, ChampionRepository, PasswordHasher, PasswordResetRepository, SecretGenerator,
     SessionRepository, UserArchive, UserQueries, UserRepository,
 };
 use crate::{
@@ -87,6 +87,7 @@ pub struct UserPorts {
     pub users: Arc<dyn UserRepository>,
     pub queries: Arc<dyn UserQueries>,
     pub archive: Arc<dyn UserArchive>,
+    pub audit: Arc<dyn AuditTrail>,
     pub sessions: Arc<dyn SessionRepository>,
     pub resets: Arc<dyn PasswordResetRepository>,
     pub champions: Arc<dyn ChampionRepository>,

@@ -8,8 +8,9 @@ use domain_kernel::{Budget, Clock, LanguageCode, PersonName, SessionId, UserId};
 use uuid::Uuid;
 
 use crate::ports::{
-    MockAccountMailer, MockChampionRepository, MockPasswordHasher, MockPasswordResetRepository,
-    MockSecretGenerator, MockSessionRepository, MockUserArchive, MockUserQueries, MockUserRepository,
+    MockAccountMailer, MockAuditTrail, MockChampionRepository, MockPasswordHasher,
+    MockPasswordResetRepository, MockSecretGenerator, MockSessionRepository, MockUserArchive,
+    MockUserQueries, MockUserRepository,
 };
 use crate::{
     AccessToken, Account, ClientId, Device, PasswordHash, Provider, Secret, Session, TokenState, User,
@@ -21,6 +22,7 @@ pub(crate) struct Fixture {
     pub(crate) users: MockUserRepository,
     pub(crate) queries: MockUserQueries,
     pub(crate) archive: MockUserArchive,
+    pub(crate) audit: MockAuditTrail,
     pub(crate) sessions: MockSessionRepository,
     pub(crate) resets: MockPasswordResetRepository,
     pub(crate) champions: MockChampionRepository,
@@ -37,6 +39,7 @@ impl Default for Fixture {
             users: MockUserRepository::new(),
             queries: MockUserQueries::new(),
             archive: MockUserArchive::new(),
+            audit: MockAuditTrail::new(),
             sessions: MockSessionRepository::new(),
             resets: MockPasswordResetRepository::new(),
             champions: MockChampionRepository::new(),
@@ -72,6 +75,7 @@ impl Fixture {
             users: Arc::new(self.users),
             queries: Arc::new(self.queries),
             archive: Arc::new(self.archive),
+            audit: Arc::new(self.audit),
             sessions: Arc::new(self.sessions),
             resets: Arc::new(self.resets),
             champions: Arc::new(self.champions),

@@ -35,8 +35,8 @@ use domain_orgs::{Cadence, Folder, OrgName, Organization, SamlInfo};
 use domain_teams::ports::{RefinementRepository, TeamQueries, TeamRepository};
 use domain_teams::{Team, TeamName};
 use domain_users::ports::{
-    ChampionRepository, PasswordResetRepository, Registration, SessionRepository, UserArchive, UserChange,
-    UserEdit, UserQueries, UserRepository,
+    AuditTrail, ChampionRepository, PasswordResetRepository, Registration, SessionRepository, UserArchive,
+    UserChange, UserEdit, UserQueries, UserRepository,
 };
 use domain_users::{
     Account, ClientId, Device, Login, MembershipBrief, PasswordHash, PasswordReset, Provider, RedirectTarget,
@@ -341,6 +341,7 @@ pub(crate) struct Ports {
     pub(crate) users: Arc<dyn UserRepository>,
     pub(crate) user_queries: Arc<dyn UserQueries>,
     pub(crate) archive: Arc<dyn UserArchive>,
+    pub(crate) audit: Arc<dyn AuditTrail>,
     pub(crate) sessions: Arc<dyn SessionRepository>,
     pub(crate) resets: Arc<dyn PasswordResetRepository>,
     pub(crate) champions: Arc<dyn ChampionRepository>,
@@ -374,6 +375,7 @@ impl Ports {
             users: users.clone(),
             user_queries: users.clone(),
             archive: users.clone(),
+            audit: users.clone(),
             sessions: users.clone(),
             resets: users.clone(),
             champions: users,

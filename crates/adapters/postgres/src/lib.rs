@@ -21,6 +21,7 @@ mod refinements;
 #[expect(unreachable_pub, reason = "the diesel command writes it")]
 mod schema;
 mod scores;
+mod server_facts;
 mod sql;
 mod teams;
 #[cfg(feature = "testing")]
@@ -37,6 +38,7 @@ pub use memberships::PgMemberships;
 pub use migrations::{MigrationError, SchemaState, migrate, schema_state};
 pub use orgs::PgOrganizations;
 pub use pool::{Pg, PgSettings, PoolLoad};
+pub use server_facts::{ServerFacts, server_facts};
 pub use teams::PgTeams;
 pub use training::PgTraining;
 pub use users::PgUsers;

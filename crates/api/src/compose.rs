@@ -105,6 +105,8 @@ impl Composition {
         let ports = UserPorts {
             users: users.clone(),
             queries: users.clone(),
+            archive: users.clone(),
+            audit: users.clone(),
             sessions: users.clone(),
             resets: users.clone(),
             champions: users,

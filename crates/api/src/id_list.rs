@@ -1,4 +1,4 @@
-//! Lists of ids: in a query with commas between them, as repeated parameters, or both; in a body as arrays.
+//! Ids in a query: one, or a list with commas between them, as repeated parameters, or both; in a body as arrays.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -19,6 +19,11 @@ pub(crate) fn id_set<T: Ord>(
 
 fn too_many(most: usize) -> FieldProblem {
     FieldProblem { code: "too_many", message: format!("are too many (maximum is {most})") }
+}
+
+/// A parameter that is one id.
+pub(crate) fn parse_id(raw: &str) -> Result<Uuid, FieldProblem> {
+    raw.parse().map_err(|_| FieldProblem { code: "invalid", message: "must be a UUID".into() })
 }
 
 /// The ids that the parameter `name` of a query holds, each once; `None` without the parameter. A blank is no id: it must

@@ -7,7 +7,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::door::Operations;
 use crate::error::{ApiError, ApiResult};
-use crate::{champions, courses, docs_page, health, memberships, orgs, refinements, teams, training, users};
+use crate::{
+    audit, champions, courses, docs_page, health, memberships, orgs, refinements, teams, training, users,
+};
 
 /// Mounts all operations.
 #[expect(clippy::too_many_lines, reason = "a table, which grows with the operations")]
@@ -56,6 +58,15 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(users::handlers::change_username)
                 .service(users::handlers::search_organization_users)
                 .service(users::handlers::search_users)
+                .service(users::staff_handlers::list_all_users)
+                .service(users::staff_handlers::issue_password)
+                // Not a user whose id is "reset_password".
+                .route("/worklete_admin/users/reset_password", web::to(nothing_here))
+                .service(users::staff_handlers::get_account)
+                .service(users::staff_handlers::update_user)
+                .service(users::staff_handlers::erase_user)
+                .service(users::staff_handlers::export_user)
+                .service(audit::handlers::list_audit_log)
                 .service(teams::handlers::list_teams_of_membership)
                 .service(teams::handlers::create_team)
                 .service(teams::handlers::list_teams)

@@ -549,8 +549,8 @@ async fn whatever_an_admin_sends_about_people_gets_an_answer_that_is_never_our_f
     assert_eq!(app.call(Method::GET, "//readyz", None).await.status, 200);
 }
 
-/// The fields that any operation on courses, who trains them, champions and refinements knows; more often those that much needs.
-const STAFF_FIELDS: [&str; 49] = [
+/// The fields that any operation of the staff area knows; more often those that much needs.
+const STAFF_FIELDS: [&str; 59] = [
     "name",
     "name",
     "name",
@@ -599,6 +599,16 @@ const STAFF_FIELDS: [&str; 49] = [
     "admin_membership_ids",
     "id",
     "membership_id",
+    "username",
+    "email",
+    "provider",
+    "language",
+    "worklete_role",
+    "locked",
+    "dry_run",
+    "subject_kind",
+    "from",
+    "after",
     "",
 ];
 
@@ -625,7 +635,7 @@ const STAFF_TEXTS: [&str; 18] = [
 ];
 
 /// The operations of the staff area.
-const STAFF_ROUTES: [(&str, &str); 39] = [
+const STAFF_ROUTES: [(&str, &str); 46] = [
     ("GET", "/worklete_admin/organizations/{}/training_categories"),
     ("POST", "/worklete_admin/organizations/{}/training_categories"),
     ("PATCH", "/worklete_admin/organizations/{}/training_categories/{}"),
@@ -665,6 +675,13 @@ const STAFF_ROUTES: [(&str, &str); 39] = [
     ("POST", "/worklete_admin/teams/{}/refinements"),
     ("GET", "/worklete_admin/teams/{}/refinements/{}"),
     ("PATCH", "/worklete_admin/teams/{}/refinements/{}"),
+    ("GET", "/worklete_admin/audit_log"),
+    ("GET", "/worklete_admin/users"),
+    ("GET", "/worklete_admin/users/{}"),
+    ("PATCH", "/worklete_admin/users/{}"),
+    ("POST", "/worklete_admin/users/{}/erase"),
+    ("GET", "/worklete_admin/users/{}/export"),
+    ("POST", "/worklete_admin/users/reset_password"),
 ];
 
 /// The id of what staff makes.

@@ -84,6 +84,7 @@ const ORGANIZATION_TEAM: &[(&str, &str)] = &[("organization_id", "organization")
 const TEAMMATE: &[(&str, &str)] = &[("membership_id", "teammate.membership")];
 const COLLEAGUE: &[(&str, &str)] = &[("membership_id", "colleague.membership")];
 const PENDING: &[(&str, &str)] = &[("membership_id", "pending.membership")];
+const USER: &[(&str, &str)] = &[("user_id", "teammate.user")];
 const ROSTER: &[(&str, &str)] = &[("organization_id", "organization"), ("id", "colleague.membership")];
 const INVITATION: &[(&str, &str)] = &[("organization_id", "organization"), ("id", "pending.invitation")];
 const VERSION: &[(&str, &str)] = &[("course_id", "course"), ("version_id", "version")];
@@ -178,6 +179,7 @@ fn cases() -> Vec<Case> {
         Case::one("PUT", "/users/{id}/username").what("own", &[("id", "self.user")]).body(r#"{"username":"<fresh>"}"#),
         Case::new("PUT", "/users/{id}/username").what("on the team", &[("id", "teammate.user")]).body(r#"{"username":"<fresh>"}"#),
         Case::new("PUT", "/users/{id}/username").what("member elsewhere, too", &[("id", "double.user")]).body(r#"{"username":"<fresh>"}"#),
+        Case::one("GET", "/worklete_admin/audit_log"),
         Case::one("GET", "/worklete_admin/champion_certifications"),
         Case::one("POST", "/worklete_admin/champion_certifications").body(r#"{"user_id":"<teammate.user>","date":"2020-01-31"}"#),
         Case::one("DELETE", "/worklete_admin/champion_certifications").body(r#"{"user_id":"<double.user>"}"#),
@@ -221,6 +223,15 @@ fn cases() -> Vec<Case> {
         Case::new("GET", "/worklete_admin/teams/{team_id}/refinements/{refinement_id}").what("one's team", REFINEMENT),
         Case::one("PATCH", "/worklete_admin/teams/{team_id}/refinements/{refinement_id}").what("one's team, own note", OWN_REFINEMENT).body(r#"{"data":{"notes":"knees"}}"#),
         Case::new("PATCH", "/worklete_admin/teams/{team_id}/refinements/{refinement_id}").what("one's team, note of another", REFINEMENT).body(r#"{"data":{"notes":"knees"}}"#),
+        Case::one("GET", "/worklete_admin/users"),
+        Case::new("GET", "/worklete_admin/users/{user_id}").what("a member", USER),
+        Case::new("PATCH", "/worklete_admin/users/{user_id}").what("a member", USER).body(r#"{"data":{"language":"es"}}"#),
+        Case::one("PATCH", "/worklete_admin/users/{user_id}").what("the own role", &[("user_id", "self.user")]).body(r#"{"worklete_role":null}"#),
+        Case::new("POST", "/worklete_admin/users/{user_id}/erase").what("a member", USER).body(r#"{"dry_run":false}"#),
+        Case::one("POST", "/worklete_admin/users/{user_id}/erase").what("own", &[("user_id", "self.user")]).body(r#"{"dry_run":false}"#),
+        Case::new("GET", "/worklete_admin/users/{user_id}/export").what("a member", USER),
+        Case::one("POST", "/worklete_admin/users/reset_password").what("a member", &[]).body(r#"{"user_id":"<teammate.user>"}"#),
+        Case::one("POST", "/worklete_admin/users/reset_password").what("own", &[]).body(r#"{"user_id":"<self.user>"}"#),
     ]
 }
 

@@ -93,6 +93,12 @@ impl Statement {
         Statement { sql: self.sql, values: self.values, columns: PhantomData }
     }
 
+    /// Goes on with more text.
+    pub(crate) fn then(mut self, sql: &str) -> Self {
+        self.sql.to_mut().push_str(sql);
+        self
+    }
+
     /// Binds the next value.
     pub(crate) fn bind<ST, T>(mut self, value: T) -> Self
     where

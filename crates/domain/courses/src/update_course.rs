@@ -1,7 +1,7 @@
-use domain_kernel::{Actor, AuditSubject, CourseId, OrgId, Patch, Permission, Scope};
+use domain_kernel::{Actor, AuditSubject, CourseId, LanguageCode, OrgId, Patch, Permission, Scope};
 use serde_json::{Value, json};
 
-use crate::{Course, CourseError, CourseName, CourseService, Description, LanguageCode};
+use crate::{Course, CourseError, CourseName, CourseService, Description};
 
 /// What shall be different; absent parts stay.
 #[derive(Debug, Clone, Default)]

@@ -33,6 +33,20 @@ pub enum AuditSubject {
 }
 
 impl AuditSubject {
+    /// All kinds, as stored.
+    pub const KINDS: [&'static str; 10] = [
+        "organization",
+        "membership",
+        "team",
+        "course",
+        "course_version",
+        "user",
+        "invitation",
+        "training_category",
+        "champion_certification",
+        "refinement",
+    ];
+
     /// The kind as stored, and the id.
     pub fn parts(self) -> (&'static str, Uuid) {
         match self {
@@ -134,5 +148,23 @@ mod tests {
             (row.before, row.after),
             (Some(json!({ "name": "Dock" })), Some(json!({ "name": "Yard" })))
         );
+    }
+
+    #[test]
+    fn every_kind_is_listed_once() {
+        let id = Uuid::from_u128(1);
+        let kinds = [
+            AuditSubject::Organization(OrgId::new(id)),
+            AuditSubject::Membership(MembershipId::new(id)),
+            AuditSubject::Team(TeamId::new(id)),
+            AuditSubject::Course(CourseId::new(id)),
+            AuditSubject::CourseVersion(CourseVersionId::new(id)),
+            AuditSubject::User(UserId::new(id)),
+            AuditSubject::Invitation(InvitationId::new(id)),
+            AuditSubject::TrainingCategory(TrainingCategoryId::new(id)),
+            AuditSubject::ChampionCertification(ChampionCertificationId::new(id)),
+            AuditSubject::Refinement(RefinementId::new(id)),
+        ];
+        assert_eq!(kinds.map(|subject| subject.parts().0), AuditSubject::KINDS);
     }
 }

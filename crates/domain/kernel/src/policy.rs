@@ -70,6 +70,16 @@ pub enum Permission {
     UserRead,
     /// Change somebody else's address and sign-in name.
     UserRename,
+    /// Change everything about an account, lock it, and say who is staff.
+    UserUpdate,
+    /// Give somebody a new password.
+    PasswordIssue,
+    /// Erase the personal data of somebody.
+    UserErase,
+    /// Take out everything that is kept of somebody.
+    UserExport,
+    /// Read what staff and admins changed.
+    AuditRead,
     /// Say who runs the organization.
     OrgAdminManage,
     /// Open a team.
@@ -128,6 +138,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::ProgressRead
             | P::MembershipTeamsRead
             | P::UserRead
+            | P::AuditRead
             | P::CertificationRead
             | P::RefinementRead
             | P::ScoreRead => true,
@@ -148,6 +159,10 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipUpdate
             | P::InvitationManage
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
             | P::CertificationManage
             | P::RefinementWrite
             | P::RefinementManage => false,
@@ -182,6 +197,11 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::CourseVersionManage
             | P::TrainingRead
             | P::TrainingManage
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementManage => false,
@@ -216,6 +236,11 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipTeamsRead
             | P::InvitationManage
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementManage => false,
@@ -246,6 +271,11 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::InvitationManage
             | P::UserRead
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementManage
@@ -277,6 +307,11 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::InvitationManage
             | P::UserRead
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementRead
@@ -311,6 +346,11 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::InvitationManage
             | P::UserRead
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementRead

@@ -21,8 +21,8 @@ use domain_courses::ports::{
 use domain_courses::{CategoryName, CourseList, ListedCourse, TrainingCategory};
 use domain_kernel::{
     AuditEntry, AuditSubject, CourseId, DomainError, EmailAddress, ExternalId, InvitationId, InviteCode,
-    JobTitle, MembershipId, NameKey, OrgId, Origin, PageRequest, PasswordResetId, PersonName, SearchWords,
-    SessionId, Sort, StaffRole, TeamId, TrainingCategoryId, UserId,
+    JobTitle, LanguageCode, MembershipId, NameKey, OrgId, Origin, PageRequest, PasswordResetId, PersonName,
+    SearchWords, SessionId, Sort, StaffRole, TeamId, TrainingCategoryId, UserId,
 };
 use domain_memberships::ports::{
     InvitationRepository, MembershipEdit, MembershipQueries, MembershipRepository, NewMembership,
@@ -35,8 +35,8 @@ use domain_orgs::{
 use domain_teams::ports::{RefinementRepository, TeamQueries, TeamRepository};
 use domain_teams::{Team, TeamName};
 use domain_users::ports::{
-    ChampionRepository, PasswordResetRepository, Registration, SessionRepository, UserChange, UserEdit,
-    UserQueries, UserRepository,
+    AuditTrail, ChampionRepository, PasswordResetRepository, Registration, SessionRepository, UserArchive,
+    UserChange, UserEdit, UserQueries, UserRepository,
 };
 use domain_users::{
     Account, ClientId, Device, Login, MembershipBrief, PasswordHash, PasswordReset, Provider, RedirectTarget,
@@ -67,6 +67,10 @@ pub(crate) fn code(text: &str) -> InviteCode {
 
 pub(crate) fn name(text: &str) -> PersonName {
     PersonName::parse(text).expect("a name")
+}
+
+pub(crate) fn language(code: &str) -> LanguageCode {
+    LanguageCode::from_stored(code.to_owned())
 }
 
 pub(crate) fn username(text: &str) -> Username {
@@ -115,7 +119,7 @@ pub(crate) fn a_user(text: &str) -> User {
         first_name: name("Zoë"),
         last_name: name("van Dijk"),
         staff_role: None,
-        language: "nl".into(),
+        language: language("nl"),
         must_change_password: true,
         locked_at: None,
         deleted_at: None,
@@ -338,6 +342,8 @@ pub(crate) struct Ports {
     pub(crate) pg: Pg,
     pub(crate) users: Arc<dyn UserRepository>,
     pub(crate) user_queries: Arc<dyn UserQueries>,
+    pub(crate) archive: Arc<dyn UserArchive>,
+    pub(crate) audit: Arc<dyn AuditTrail>,
     pub(crate) sessions: Arc<dyn SessionRepository>,
     pub(crate) resets: Arc<dyn PasswordResetRepository>,
     pub(crate) champions: Arc<dyn ChampionRepository>,
@@ -370,6 +376,8 @@ impl Ports {
         Self {
             users: users.clone(),
             user_queries: users.clone(),
+            archive: users.clone(),
+            audit: users.clone(),
             sessions: users.clone(),
             resets: users.clone(),
             champions: users,

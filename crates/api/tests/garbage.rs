@@ -709,9 +709,11 @@ async fn staff_ids(app: &TestApp, staff: &Person, cast: &Cast) -> Ids {
         let path = format!("/worklete_admin/teams/{}/refinements", cast.team);
         refinements.push(made(app, staff, &path, json!({ "data": {} })).await);
     }
+    let invited = app.membership(staff, &cast.organization, json!({})).await;
     Ids(BTreeMap::from([
         ("organizations", vec![cast.organization.clone()]),
         ("teams", vec![cast.team.clone()]),
+        ("invitations", vec![id_of(&invited["invitation"])]),
         ("courses", courses),
         ("versions", versions),
         ("training_categories", categories),

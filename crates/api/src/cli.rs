@@ -40,7 +40,7 @@ enum Command {
     },
     /// Bring the database's schema up to date
     Migrate,
-    /// Load demo data once: an organization, somebody in each role, and two months of lessons (development only)
+    /// Load demo data once: somebody in each role, two months of lessons (development only)
     ///
     /// Does nothing when there is a user demo-staff: what was changed since, or not made because the loading was interrupted,
     /// stays as it is. To start over, remove the private database with `scripts/postgres remove .local/postgres`; the next

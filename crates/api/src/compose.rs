@@ -107,6 +107,8 @@ impl Composition {
         let ports = UserPorts {
             users: users.clone(),
             queries: users.clone(),
+            archive: users.clone(),
+            audit: users.clone(),
             sessions: users.clone(),
             resets: users.clone(),
             champions: users,

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod compose;
 pub mod config;
 mod docs_page;
+mod doctor;
 mod door;
 mod error;
 mod finish;
@@ -27,6 +28,7 @@ mod storage;
 mod streams;
 mod visitor;
 
+mod audit;
 mod champions;
 mod courses;
 mod memberships;

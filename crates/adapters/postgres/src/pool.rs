@@ -1,11 +1,13 @@
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, Sender};
 use diesel::connection::AnsiTransactionManager;
 use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection, TransactionManager};
 use diesel::pg::PgConnection;
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 use crate::PgError;
 use crate::connect::connect;
@@ -203,15 +205,34 @@ impl ListenerDoor {
     }
 }
 
-/// The database.
-#[derive(Clone)]
-pub struct Pg {
+/// What a database thread does next.
+type Job = Box<dyn FnOnce(&Shared) + Send>;
+
+/// Where a job stands, so that either a thread begins it or whoever waits gives it up, never both.
+const QUEUED: u8 = 0;
+const BEGUN: u8 = 1;
+const GIVEN_UP: u8 = 2;
+
+/// What the database threads share.
+struct Shared {
     pool: r2d2::Pool<Connector>,
-    permits: Arc<Semaphore>,
     load: Arc<PoolLoad>,
     generation: Arc<AtomicU64>,
-    gate: Arc<GateKeeper>,
-    url: Arc<str>,
+}
+
+/// The database.
+#[derive(Clone)]
+pub struct Pg(Arc<Handle>);
+
+/// Threads end when this is dropped, because nobody can send them jobs any more; then the gate closes.
+struct Handle {
+    jobs: Sender<Job>,
+    /// To empty the queue when the database is closed.
+    queue: Receiver<Job>,
+    is_closed: AtomicBool,
+    load: Arc<PoolLoad>,
+    gate: GateKeeper,
+    url: String,
     acquire_timeout: Duration,
     answer_timeout: Duration,
 }
@@ -235,13 +256,17 @@ impl<E> From<Away> for PgError<E> {
 }
 
 impl Pg {
-    /// Makes the pool. Connects in the background: a database that is away now may come later.
+    /// Makes the pool, with a thread for each connection. Connects in the background: a database that is away now may come
+    /// later.
+    ///
+    /// # Panics
+    ///
+    /// If the system starts no more threads.
     pub fn new(settings: PgSettings) -> Self {
         let (load, generation) = (Arc::<PoolLoad>::default(), Arc::<AtomicU64>::default());
         let gate = Arc::<Gate>::default();
-        let permits = Arc::new(Semaphore::new(settings.pool_size as usize));
         let (acquire_timeout, statement_timeout) = (settings.acquire_timeout, settings.statement_timeout);
-        let url = settings.url.as_str().into();
+        let (url, threads) = (settings.url.clone(), settings.pool_size);
         let builder = r2d2::Pool::builder()
             .max_size(settings.pool_size)
             .min_idle(Some(1))
@@ -254,22 +279,31 @@ impl Pg {
             generation: Arc::clone(&generation),
             gate: Arc::clone(&gate),
         };
-        Self {
-            pool: builder.build_unchecked(connector),
-            permits,
+        let pool = builder.build_unchecked(connector);
+        let shared = Arc::new(Shared { pool, load: Arc::clone(&load), generation });
+        let (jobs, queue) = crossbeam_channel::unbounded::<Job>();
+        for number in 1..=threads {
+            let (shared, jobs) = (Arc::clone(&shared), jobs_of(&queue));
+            let work = move || jobs.for_each(|job| job(&shared));
+            let thread = std::thread::Builder::new().name(format!("database-{number}")).spawn(work);
+            thread.expect("a thread can be started");
+        }
+        Self(Arc::new(Handle {
+            jobs,
+            queue,
+            is_closed: AtomicBool::new(false),
             load,
-            generation,
-            gate: Arc::new(GateKeeper { gate, patience: acquire_timeout }),
+            gate: GateKeeper { gate, patience: acquire_timeout },
             url,
             acquire_timeout,
             // The server gives up first; this is for one that has stopped answering at all.
             answer_timeout: statement_timeout + Duration::from_secs(1),
-        }
+        }))
     }
 
     /// How busy it is.
     pub fn load(&self) -> Arc<PoolLoad> {
-        Arc::clone(&self.load)
+        Arc::clone(&self.0.load)
     }
 
     /// Runs a read, or a write that is one statement: without a transaction around it.
@@ -299,13 +333,14 @@ impl Pg {
     /// Lets nobody reach the database any more; who waits is told that it is not available. To be called before the process
     /// ends: a connection that is being made then crashes it, because its cryptography has been torn down.
     pub fn close(&self) {
-        self.permits.close();
-        self.gate.close();
+        self.0.is_closed.store(true, Ordering::SeqCst);
+        self.0.queue.try_iter().for_each(drop);
+        self.0.gate.close();
     }
 
     /// Where to connect for listening.
     pub(crate) fn listener_door(&self) -> ListenerDoor {
-        ListenerDoor { url: self.url.as_ref().to_owned(), gate: Arc::clone(&self.gate.gate) }
+        ListenerDoor { url: self.0.url.clone(), gate: Arc::clone(&self.0.gate.gate) }
     }
 
     /// Whether the database answers.
@@ -313,6 +348,8 @@ impl Pg {
         self.read(|connection| Ok(connection.batch_execute("SELECT 1")?)).await
     }
 
+    /// Has a database thread do it. Not one of the runtime's: under load each of ours takes the next job at once, where those
+    /// would have to be woken for it, by somebody who has to be woken first.
     async fn run<T, E>(
         &self,
         work: impl FnOnce(&mut PgConnection) -> Result<T, PgError<E>> + Send + 'static,
@@ -321,32 +358,75 @@ impl Pg {
         T: Send + 'static,
         E: Send + 'static,
     {
-        // Waiting happens here, asynchronously, and not on a blocking thread: there are many requests and few threads.
-        let waiting = Counted::new(&self.load.waiting);
-        let deadline = Instant::now() + self.acquire_timeout;
-        let permit =
-            tokio::time::timeout(self.acquire_timeout, Arc::clone(&self.permits).acquire_owned()).await;
-        let Ok(Ok(permit)) = permit else {
-            return Err(Away::Full.into());
+        let handle = &*self.0;
+        let deadline = Instant::now() + handle.acquire_timeout;
+        let (answer, mut answered) = oneshot::channel();
+        let stage = Arc::new(AtomicU8::new(QUEUED));
+        let job = {
+            let (stage, load) = (Arc::clone(&stage), Arc::clone(&handle.load));
+            move |shared: &Shared| {
+                if stage.compare_exchange(QUEUED, BEGUN, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                    load.waiting.fetch_sub(1, Ordering::Relaxed);
+                    let result = catch_unwind(AssertUnwindSafe(|| shared.run(deadline, work)));
+                    // Whoever waited may have given up.
+                    drop(answer.send(result));
+                }
+            }
         };
-        drop(waiting);
-        let this = self.clone();
-        let blocking = tokio::task::spawn_blocking(move || {
-            // Moved here so that it is held until the work is done, even if the request has given up.
-            let _permit = permit;
-            this.run_blocking(deadline, work)
-        });
-        match tokio::time::timeout(self.acquire_timeout + self.answer_timeout, blocking).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(stopped)) => match stopped.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(cancelled) => Err(PgError::Unavailable(Box::new(cancelled))),
+        handle.load.waiting.fetch_add(1, Ordering::Relaxed);
+        let waiting = GivesUp { stage, load: &handle.load };
+        if handle.is_closed.load(Ordering::SeqCst) || handle.jobs.send(Box::new(job)).is_err() {
+            return Err(Away::Full.into());
+        }
+        let answered = match tokio::time::timeout(handle.acquire_timeout, &mut answered).await {
+            Ok(answered) => answered,
+            Err(_) if waiting.give_up() => return Err(Away::Full.into()),
+            Err(_) => match tokio::time::timeout(handle.answer_timeout, answered).await {
+                Ok(answered) => answered,
+                Err(_) => return Err(Away::Silent.into()),
             },
-            Err(_) => Err(Away::Silent.into()),
+        };
+        match answered {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => resume_unwind(panic),
+            // The queue was emptied because the database closes.
+            Err(_) => Err(Away::Full.into()),
         }
     }
+}
 
-    fn run_blocking<T, E>(
+/// The jobs of a thread, until nobody can send any.
+fn jobs_of(queue: &Receiver<Job>) -> impl Iterator<Item = Job> + use<> {
+    queue.clone().into_iter()
+}
+
+/// Somebody who waits for a job. Gives it up when dropped, unless it was begun: a request that was given up costs the database
+/// nothing.
+struct GivesUp<'a> {
+    stage: Arc<AtomicU8>,
+    load: &'a PoolLoad,
+}
+
+impl GivesUp<'_> {
+    /// Whether nobody has begun it, and nobody will.
+    fn give_up(&self) -> bool {
+        let given_up =
+            self.stage.compare_exchange(QUEUED, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if given_up {
+            self.load.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        given_up
+    }
+}
+
+impl Drop for GivesUp<'_> {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}
+
+impl Shared {
+    fn run<T, E>(
         &self,
         deadline: Instant,
         work: impl FnOnce(&mut PgConnection) -> Result<T, PgError<E>>,

@@ -7,6 +7,15 @@ pub mod sql_types {
 }
 
 diesel::table! {
+    assignment_rounds (organization_id) {
+        organization_id -> Uuid,
+        period_start -> Timestamptz,
+        slot -> Int4,
+        after_id -> Uuid,
+    }
+}
+
+diesel::table! {
     assignments (id) {
         id -> Uuid,
         organization_id -> Uuid,
@@ -211,6 +220,9 @@ diesel::table! {
         percent -> Nullable<Float8>,
         progress -> Jsonb,
         stale -> Bool,
+        written_in -> Int8,
+        state_after -> Nullable<Text>,
+        percent_after -> Nullable<Float8>,
     }
 }
 
@@ -303,6 +315,7 @@ diesel::table! {
         deleted_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        external_id -> Nullable<Text>,
     }
 }
 
@@ -344,6 +357,7 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(assignment_rounds -> organizations (organization_id));
 diesel::joinable!(assignments -> users (user_id));
 diesel::joinable!(audit_log -> organizations (organization_id));
 diesel::joinable!(audit_log -> users (actor_id));
@@ -365,6 +379,7 @@ diesel::joinable!(teams -> organizations (organization_id));
 diesel::joinable!(training_categories -> organizations (organization_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    assignment_rounds,
     assignments,
     audit_log,
     category_courses,

@@ -9,9 +9,10 @@ use diesel::expression::{AsExpression, TypedExpressionType};
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{BigInt, Nullable, SqlType, Untyped};
+use diesel::sql_types::{Array, BigInt, Nullable, SqlType, Untyped, Uuid as SqlUuid};
 use diesel::{IntoSql, RunQueryDsl};
 use domain_kernel::{NameKey, Page, Sort};
+use uuid::Uuid;
 
 /// A statement with `{}` in the place of each value, whose rows have the columns `C`.
 pub(crate) struct Statement<C = Untyped> {
@@ -92,6 +93,12 @@ impl Statement {
         Statement { sql: self.sql, values: self.values, columns: PhantomData }
     }
 
+    /// Goes on with more text.
+    pub(crate) fn then(mut self, sql: &str) -> Self {
+        self.sql.to_mut().push_str(sql);
+        self
+    }
+
     /// Binds the next value.
     pub(crate) fn bind<ST, T>(mut self, value: T) -> Self
     where
@@ -101,6 +108,12 @@ impl Statement {
     {
         self.values.push(Box::new(value.into_sql::<ST>()));
         self
+    }
+
+    /// Binds a list of ids, if there is one.
+    pub(crate) fn bind_ids<T: Copy>(self, ids: Option<&[T]>, uuid: impl Fn(T) -> Uuid) -> Self {
+        let Some(ids) = ids else { return self };
+        self.bind::<Array<SqlUuid>, _>(ids.iter().copied().map(uuid).collect::<Vec<_>>())
     }
 }
 

@@ -1126,7 +1126,6 @@ async fn a_feed_tells_each_change_of_the_team_once_and_whole() {
     let world = World::new().await;
     let taught = world.teach(true, 1);
     let given = world.given(at(0)).await;
-    world.tell(taught.course, update(at(1), json!({ "percent": 10 })), at(1)).await;
     let start = feed(&world, None, at(2)).await;
     assert_eq!((steps(&start), start.has_more), (vec![], false), "from now on");
     world.tell(taught.course, update(at(2), json!({ "percent": 40 })), at(3)).await;

@@ -5,12 +5,12 @@ mod common;
 use adapter_postgres::testing::TestDatabase;
 use chrono::{NaiveDate, TimeDelta};
 use domain_kernel::{
-    AuditEntry, AuditSubject, EmailAddress, InvitationId, JobTitle, MembershipId, OrgId, Refusal, TeamId,
-    UserId,
+    AuditEntry, AuditSubject, EmailAddress, ExternalId, InvitationId, JobTitle, MembershipId, OrgId, Refusal,
+    TeamId, UserId,
 };
 use domain_memberships::ports::MembershipEdit;
 use domain_memberships::{
-    ExternalId, Invitation, InvitationStatus, Membership, MembershipError, MembershipStatus, MembershipView,
+    Invitation, InvitationStatus, Membership, MembershipError, MembershipStatus, MembershipView,
 };
 use domain_teams::Team;
 use domain_users::UserError;
@@ -753,10 +753,10 @@ async fn a_say_in_a_team_that_is_taken_meanwhile_does_not_come_back() {
     let id = membership.id;
     let subject = AuditSubject::Team(team);
     let taken = an_audit(staff, "team.remove_admin", Some(organization), subject);
-    let other = ports.clone();
+    let (other, runtime) = (ports.clone(), Handle::current());
     let edit = edited(membership_audit(staff, &membership), move |view| {
         view.membership.first_name = name("Renamed");
-        let removed = Handle::current().block_on(other.teams.remove_admin(team, id, taken));
+        let removed = runtime.block_on(other.teams.remove_admin(team, id, taken));
         removed.expect("removes").expect("ran the team");
     });
     let updated = ports.memberships.update(id, edit).await.expect("changes");

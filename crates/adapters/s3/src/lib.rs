@@ -1,8 +1,8 @@
 //! Files in S3, or in whatever speaks its language.
 //!
 //! [`S3`] is the way to a storage, one for the whole process; [`S3Files`] keeps the roster files of the customers in a bucket of
-//! it. With the feature `embedded` there is also a small storage of our own for development and tests, [`embedded`], so that the
-//! same code, signatures and errors are at work there.
+//! it. With the feature `embedded` there is also a small storage of our own for development and tests, so that the same code,
+//! signatures and errors are at work there.
 
 mod connect;
 #[cfg(feature = "embedded")]

@@ -81,10 +81,12 @@ impl BcryptHasher {
         // The permit moves into the thread: a request that is given up leaves its work behind, which still uses a core.
         let (answer, answered) = oneshot::channel();
         let work = move || {
-            let (_permit, _running) = (permit, Counted::new(&load.running));
             step_aside();
+            let running = Counted::new(&load.running);
+            let worked = work();
+            drop((running, permit));
             // Nobody may wait for it any more.
-            drop(answer.send(work()));
+            drop(answer.send(worked));
         };
         std::thread::Builder::new().name("bcrypt".into()).spawn(work).map_err(failed)?;
         answered.await.map_err(failed)?.map_err(failed)

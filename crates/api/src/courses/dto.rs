@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use domain_courses::ports::CourseFilter;
-use domain_courses::{Course, CourseChange, CourseName, CreateCourse, Description, LanguageCode};
-use domain_kernel::{FieldErrors, FieldProblem, OrgId};
+use domain_courses::{Course, CourseChange, CourseName, CreateCourse, Description};
+use domain_kernel::{FieldErrors, FieldProblem, LanguageCode, OrgId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;

@@ -48,8 +48,12 @@ pub enum Role {
 pub enum Permission {
     /// Open an organization.
     OrganizationCreate,
+    /// See any organization with all of its settings.
+    OrganizationRead,
     /// Change what an organization says of itself, such as its identity provider.
     OrganizationUpdate,
+    /// Change the name, the folder and the settings of an organization.
+    OrganizationManage,
     /// Add a person to an organization.
     MembershipCreate,
     /// See somebody else's membership, with the invite code.
@@ -66,6 +70,16 @@ pub enum Permission {
     UserRead,
     /// Change somebody else's address and sign-in name.
     UserRename,
+    /// Change everything about an account, lock it, and say who is staff.
+    UserUpdate,
+    /// Give somebody a new password.
+    PasswordIssue,
+    /// Erase the personal data of somebody.
+    UserErase,
+    /// Take out everything that is kept of somebody.
+    UserExport,
+    /// Read what staff and admins changed.
+    AuditRead,
     /// Say who runs the organization.
     OrgAdminManage,
     /// Open a team.
@@ -76,6 +90,8 @@ pub enum Permission {
     TeamList,
     /// Change the name of a team.
     TeamRename,
+    /// Open and change a team with everybody who is on it or runs it.
+    TeamManage,
     /// Delete a team.
     TeamDelete,
     /// Say who runs a team.
@@ -113,7 +129,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
     match role {
         Role::StaffAdmin => true,
         Role::StaffEmployee => match permission {
-            P::CourseRead
+            P::OrganizationRead
+            | P::CourseRead
             | P::TrainingRead
             | P::TeamRead
             | P::TeamList
@@ -121,10 +138,13 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::ProgressRead
             | P::MembershipTeamsRead
             | P::UserRead
+            | P::AuditRead
             | P::CertificationRead
             | P::RefinementRead
             | P::ScoreRead => true,
             P::OrganizationCreate
+            | P::TeamManage
+            | P::OrganizationManage
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::TeamCreate
@@ -139,6 +159,10 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipUpdate
             | P::InvitationManage
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
             | P::CertificationManage
             | P::RefinementWrite
             | P::RefinementManage => false,
@@ -164,12 +188,20 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::RefinementWrite
             | P::ScoreRead => true,
             P::OrganizationCreate
+            | P::TeamManage
+            | P::OrganizationRead
+            | P::OrganizationManage
             | P::CourseCreate
             | P::CourseRead
             | P::CourseUpdate
             | P::CourseVersionManage
             | P::TrainingRead
             | P::TrainingManage
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementManage => false,
@@ -185,6 +217,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::RefinementWrite
             | P::ScoreRead => true,
             P::OrganizationCreate
+            | P::TeamManage
+            | P::OrganizationRead
+            | P::OrganizationManage
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::TeamCreate
@@ -201,6 +236,11 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipTeamsRead
             | P::InvitationManage
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementManage => false,
@@ -208,6 +248,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::Champion => match permission {
             P::TeamRead | P::TeamList | P::RefinementRead | P::RefinementWrite => true,
             P::OrganizationCreate
+            | P::TeamManage
+            | P::OrganizationRead
+            | P::OrganizationManage
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead
@@ -228,6 +271,11 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::InvitationManage
             | P::UserRead
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementManage
@@ -236,6 +284,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::TeamMember => match permission {
             P::TeamRead | P::TeamList => true,
             P::OrganizationCreate
+            | P::TeamManage
+            | P::OrganizationRead
+            | P::OrganizationManage
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead
@@ -256,6 +307,11 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::InvitationManage
             | P::UserRead
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementRead
@@ -266,6 +322,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::Member => match permission {
             P::TeamList => true,
             P::OrganizationCreate
+            | P::TeamManage
+            | P::OrganizationRead
+            | P::OrganizationManage
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead
@@ -287,6 +346,11 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::InvitationManage
             | P::UserRead
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementRead

@@ -86,6 +86,7 @@ pub(crate) fn details() -> InvitationDetails {
         organization_name: "Harbor".into(),
         membership_name: "Demo Learner".into(),
         membership_status: MembershipStatus::Pending,
+        gives_say: false,
         email: None,
         sent: None,
         accepted: None,

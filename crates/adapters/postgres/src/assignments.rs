@@ -825,6 +825,9 @@ fn try_record(
                 outcomes.iter_mut().flatten().for_each(|(_, duplicate, _)| *duplicate = true);
             }
         }
+    } else if !all.is_empty() {
+        // What is known may have been written after the assignments were read, and no write has told.
+        touched = Touched::load(connection, user, events)?;
     }
     let recorded = outcomes.into_iter().map(|outcome| {
         let (id, duplicate, stale) = outcome?;

@@ -5,11 +5,12 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
+use diesel::connection::SimpleConnection;
 use diesel::expression::{AsExpression, TypedExpressionType};
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{Array, BigInt, Nullable, SqlType, Untyped, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, SqlType, Untyped, Uuid as SqlUuid};
 use diesel::{IntoSql, RunQueryDsl};
 use domain_kernel::{NameKey, Page, Sort};
 use uuid::Uuid;
@@ -23,6 +24,14 @@ pub(crate) struct Statement<C = Untyped> {
 
 pub(crate) fn statement(sql: impl Into<Cow<'static, str>>) -> Statement {
     Statement { sql: sql.into(), values: Vec::new(), columns: PhantomData }
+}
+
+/// For work that only one may do at a time and that can be done later: tells whether this transaction got the lock that the
+/// statement tries for, and has it give up from now on before PostgreSQL would look for a deadlock and perhaps end somebody's
+/// request.
+pub(crate) fn try_alone(connection: &mut PgConnection, lock: Statement) -> QueryResult<bool> {
+    connection.batch_execute("SET LOCAL lock_timeout = '300ms'")?;
+    lock.rows::<Bool>().get_result(connection)
 }
 
 /// A row of a statement: its fields are the columns in their order, and `$columns` is the type of all of them.

@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::body::Patched;
-use crate::id_list::{id_list, id_set};
+use crate::id_list::{id_list, id_set, parse_id};
 use crate::users::UserBriefResponse;
 
 /// A person for the roster.
@@ -432,8 +432,7 @@ impl InvitationParams {
             message: "must be one of: pending, accepted, expired, revoked".into(),
         };
         let status = |raw: &str| InvitationStatus::parse(raw).ok_or_else(unknown);
-        let no_id = |_| FieldProblem { code: "invalid", message: "must be a UUID".into() };
-        let id = |raw: &str| raw.parse::<MembershipId>().map_err(no_id);
+        let id = |raw: &str| parse_id(raw).map(MembershipId::new);
         let filter = InvitationFilter {
             status: self.status.as_deref().and_then(|raw| errors.take("status", status(raw))),
             membership: self.membership_id.as_deref().and_then(|raw| errors.take("membership_id", id(raw))),

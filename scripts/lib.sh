@@ -44,7 +44,7 @@ done
 run_group() {
     local status=0 i
     set -m
-    if [[ -n ${service:-} ]]; then "$@" </dev/null & else "$@" </dev/null 6>&- 7>&- 8>&- & fi
+    if [[ -n ${service:-} ]]; then "$@" </dev/null & else "$@" </dev/null 5>&- 6>&- 7>&- 8>&- & fi
     group=$!
     set +m
     wait "$group" || status=$?

@@ -105,6 +105,12 @@ SELECT sha256(a.id::text::bytea), started_at, organization_id, id, CASE WHEN sta
     'update_progress' END, id, 0, started_at, started_at, started_at, percent, '{}', false FROM assignments a WHERE percent > 50
     OR id::text LIKE '%1';
 
+-- Each membership was changed twice by somebody of its organization.
+INSERT INTO audit_log (id, at, actor_id, organization_id, action, subject_kind, subject_id, request_id)
+SELECT pg_temp.id(30 + time, org, n), now() - (n * 2 + time) * interval '1 minute', pg_temp.id(2, org, 1 + n % 20),
+    pg_temp.id(1, org, 0), 'membership.update', 'membership', membership_id, 'bench'
+FROM people, generate_series(0, 1) time;
+
 -- Who signs in: the admins of two organizations and a member, with a password as costly as in production.
 UPDATE users SET password_hash = crypt('worklete123', gen_salt('bf', 12)) WHERE username IN ('user-0-1', 'user-0-2', 'user-1-1');
 INSERT INTO users (id, username, provider, first_name, last_name, password_hash, staff_role, created_at, updated_at)

@@ -1,5 +1,6 @@
 //! Reading bodies: JSON everywhere, and on the auth routes forms, multipart and the query as well.
 
+use std::borrow::Cow;
 use std::future::{Future, ready};
 use std::pin::Pin;
 
@@ -12,7 +13,10 @@ use domain_kernel::{FieldErrors, FieldProblem, Patch};
 use futures_util::{StreamExt, stream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use utoipa::openapi::schema::AnyOfBuilder;
+use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::compose::Runtime;
 use crate::error::{ApiError, ApiResult};
@@ -39,6 +43,58 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
             }
             parse(&mut serde_json::Deserializer::from_slice(&body)).map(Self)
         })
+    }
+}
+
+/// A JSON object of fields that may also come in a field `data`. In the document it has to be named without angle brackets, by
+/// an alias such as `type UpdateTeamBody = Wrapped<UpdateTeamRequest>`.
+pub(crate) struct Wrapped<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Wrapped<T> {
+    type Error = ApiError;
+    type Future = LocalFuture<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move { parse_wrapped(&read_json(&request, payload).await?).map(Self) })
+    }
+}
+
+fn parse_wrapped<T: DeserializeOwned>(body: &[u8]) -> ApiResult<T> {
+    let Value::Object(mut fields) = parse(&mut serde_json::Deserializer::from_slice(body))? else {
+        return Err(ApiError::malformed("The body must be a JSON object."));
+    };
+    let fields = match fields.remove("data") {
+        None => Value::Object(fields),
+        Some(Value::Object(wrapped)) => Value::Object(wrapped),
+        Some(_) => return Err(ApiError::invalid(FieldErrors::of("data", "invalid", "must be an object"))),
+    };
+    serde_path_to_error::deserialize(fields).map_err(|error| wrong_field(&error))
+}
+
+impl<T: ToSchema> PartialSchema for Wrapped<T> {
+    fn schema() -> RefOr<Schema> {
+        let fields = || Ref::from_schema_name(T::name());
+        let mut either = AnyOfBuilder::new()
+            .description(Some("The fields, or an object `data` that holds them."))
+            .item(ObjectBuilder::new().property("data", fields()).required("data"))
+            .item(fields())
+            .build();
+        if let RefOr::T(Schema::Object(object)) = T::schema() {
+            either.example = object.example.map(|example| json!({ "data": example }));
+        }
+        Schema::AnyOf(either).into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Wrapped<T> {
+    fn name() -> Cow<'static, str> {
+        format!("Wrapped{}", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
     }
 }
 
@@ -294,24 +350,19 @@ mod tests {
         count: Option<i32>,
     }
 
-    fn problem(json: &str) -> String {
-        match parse::<Wanted>(&mut serde_json::Deserializer::from_str(json)) {
-            Ok(wanted) => format!("{} {:?}", wanted.name, wanted.count),
-            Err(error) => {
-                let body = error.body(Style::PROBLEM, "r");
-                body["errors"][0].as_str().unwrap_or_default().to_owned()
-            }
-        }
+    /// What came out of a body: the value, or the first text of the error.
+    fn told<T>(outcome: ApiResult<T>, show: impl FnOnce(T) -> String) -> String {
+        let text = |error: ApiError| error.body(Style::PROBLEM, "r")["errors"][0].as_str().map(str::to_owned);
+        outcome.map_or_else(|error| text(error).unwrap_or_default(), show)
+    }
+
+    fn show(Wanted { name, count }: Wanted) -> String {
+        format!("{name} {count:?}")
     }
 
     #[test]
     fn a_wrong_list_names_the_entry_and_never_repeats_the_value() {
-        let problem = |json: &str| match parse_list::<Wanted>(json.as_bytes()) {
-            Ok(wanted) => wanted.len().to_string(),
-            Err(error) => {
-                error.body(Style::PROBLEM, "r")["errors"][0].as_str().unwrap_or_default().to_owned()
-            }
-        };
+        let problem = |json: &str| told(parse_list::<Wanted>(json.as_bytes()), |all| all.len().to_string());
         assert_eq!(problem("[]"), "0");
         assert_eq!(problem(r#"[{"name":"a"},{"name":"b"}]"#), "2");
         assert_eq!(problem(r#"[{"name":"a"},{"name":5}]"#), "[1].name must be a string");
@@ -321,7 +372,22 @@ mod tests {
     }
 
     #[test]
+    fn fields_may_be_wrapped_and_are_named_the_same() {
+        let problem = |json: &str| told(parse_wrapped(json.as_bytes()), show);
+        assert_eq!(problem(r#"{"name":"a","count":2}"#), "a Some(2)");
+        assert_eq!(problem(r#"{"data":{"name":"a","count":2},"name":"b"}"#), "a Some(2)");
+        assert_eq!(problem(r#"{"data":{"name":5}}"#), "Name must be a string");
+        for data in ["null", "5", "[]", r#""hunter22""#] {
+            assert_eq!(problem(&format!(r#"{{"data":{data}}}"#)), "Data must be an object");
+        }
+        assert_eq!(problem("[]"), "The body must be a JSON object.");
+        assert_eq!(problem("null"), "The body must be a JSON object.");
+        assert!(problem(r#"{"data":"#).starts_with("The body is not valid JSON"));
+    }
+
+    #[test]
     fn a_wrong_body_names_the_field_and_never_repeats_the_value() {
+        let problem = |json: &str| told(parse(&mut serde_json::Deserializer::from_str(json)), show);
         assert_eq!(problem(r#"{"name":"a","count":2}"#), "a Some(2)");
         assert_eq!(problem(r#"{"name":5}"#), "Name must be a string");
         assert_eq!(problem(r#"{"count":1}"#), "Name can't be blank");

@@ -115,6 +115,13 @@ pub(crate) fn rename(request: &HttpRequest, account: &Account) {
     }
 }
 
+/// The same, if the account is the caller's own.
+pub(crate) fn follow_rename(request: &HttpRequest, caller: &Caller, account: &Account) {
+    if account.user.id == caller.actor.user {
+        rename(request, account);
+    }
+}
+
 /// Has the answer carry no session: it has ended.
 pub(crate) fn forget(request: &HttpRequest) {
     request.extensions_mut().remove::<SessionKeys>();

@@ -17,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 use crate::compose::Composition;
 use crate::config::{Config, Environment, LogFormat};
 use crate::error::ApiError;
-use crate::{openapi, seed, server};
+use crate::{doctor, openapi, seed, server};
 
 /// The backend of the Worklete training platform.
 ///
@@ -40,7 +40,7 @@ enum Command {
     },
     /// Bring the database's schema up to date
     Migrate,
-    /// Load demo data once: an organization, somebody in each role, and two months of lessons (development only)
+    /// Load demo data once: somebody in each role, two months of lessons (development only)
     ///
     /// Does nothing when there is a user demo-staff: what was changed since, or not made because the loading was interrupted,
     /// stays as it is. To start over, remove the private database with `scripts/postgres remove .local/postgres`; the next
@@ -52,6 +52,8 @@ enum Command {
     Openapi,
     /// Check the configuration without connecting to anything
     CheckConfig,
+    /// Check everything that the server needs: a line each, with how to mend it; fails if the server could not run
+    Doctor,
 }
 
 #[derive(Args)]
@@ -100,10 +102,11 @@ impl Cli {
                 print!("{}", openapi::render(&openapi::document()));
                 Ok(())
             }
-            Command::CheckConfig => check_config(&Config::from_env()?),
+            Command::CheckConfig => check_config().map(|_| println!("The configuration is fine.")),
             Command::Migrate => migrate(&Config::from_env()?),
             Command::SeedDemo => block_on(seed_demo(Config::from_env()?)),
             Command::CreateAdmin(args) => block_on(create_admin(Config::from_env()?, args)),
+            Command::Doctor => block_on(doctor()),
             Command::Serve { migrate } => serve(&Config::from_env()?, migrate),
         }
     }
@@ -113,14 +116,26 @@ fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failu
     actix_web::rt::System::new().block_on(work)
 }
 
-fn check_config(config: &Config) -> Result<(), Failure> {
-    filter(config)?;
+/// The configuration, if all of it can be used.
+fn check_config() -> Result<Config, Failure> {
+    let config = Config::from_env()?;
+    filter(&config)?;
     if let Some(files) = &config.tls {
         server::tls(files)?;
     }
-    Composition::check(config)?;
-    println!("The configuration is fine.");
-    Ok(())
+    Composition::check(&config)?;
+    Ok(config)
+}
+
+async fn doctor() -> Result<(), Failure> {
+    let findings = doctor::examine(check_config().map_err(|Failure(problem)| problem)).await;
+    for finding in &findings {
+        println!("{finding}");
+    }
+    match findings.iter().filter(|finding| finding.is_failure()).count() {
+        0 => Ok(()),
+        failed => Err(Failure(format!("{failed} of {} checks failed", findings.len()))),
+    }
 }
 
 fn migrate(config: &Config) -> Result<(), Failure> {
@@ -259,9 +274,14 @@ async fn wait_for_signal() {
     }
 }
 
+/// Finer lines of these libraries hold signed addresses, so that nobody gets them, whatever is asked for.
+const KEPT_QUIET: [&str; 4] = ["aws_sigv4=info", "aws_smithy_runtime=info", "s3s=warn", "s3s_fs=warn"];
+
 fn filter(config: &Config) -> Result<EnvFilter, Failure> {
-    EnvFilter::try_new(&config.log_filter)
-        .map_err(|_| Failure("LOG_FILTER: must look like info or info,api=debug".into()))
+    let wanted = EnvFilter::try_new(&config.log_filter)
+        .map_err(|_| Failure("LOG_FILTER: must look like info or info,api=debug".into()))?;
+    let quiet = KEPT_QUIET.iter().filter_map(|directive| directive.parse().ok());
+    Ok(quiet.fold(wanted, EnvFilter::add_directive))
 }
 
 fn start_logging(config: &Config) -> Result<(), Failure> {

@@ -17,8 +17,9 @@ use domain_teams::TeamService;
 use domain_users::{UserError, UserPorts, UserService};
 use ipnet::IpNet;
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::metrics::Metrics;
+use crate::storage::{NoFiles, Storage};
 use crate::streams::Streams;
 
 /// What cannot be wired.
@@ -63,6 +64,7 @@ pub(crate) struct Runtime {
     pub(crate) max_body_bytes: usize,
     pub(crate) body_timeout: Duration,
     pub(crate) streams: Streams,
+    pub(crate) storage: Storage,
 }
 
 /// Everything wired.
@@ -105,6 +107,8 @@ impl Composition {
         let ports = UserPorts {
             users: users.clone(),
             queries: users.clone(),
+            archive: users.clone(),
+            audit: users.clone(),
             sessions: users.clone(),
             resets: users.clone(),
             champions: users,
@@ -156,6 +160,7 @@ impl Composition {
                 queries: memberships.clone(),
                 invitations: memberships,
                 mailer,
+                files: Arc::new(NoFiles),
                 codes: Arc::new(SecureRandom),
                 throttle,
                 clock,
@@ -172,8 +177,19 @@ impl Composition {
             max_body_bytes: config.max_body_bytes,
             body_timeout: config.body_timeout,
             streams: Streams::new(config.max_streams),
+            storage: Storage::default(),
         };
         Ok(Self { services, runtime, signals: exchange })
+    }
+
+    /// Gives the use cases their files. Without it they have none, as commands that need none do not start a storage.
+    pub fn open_storage(&mut self, config: &Config) -> Result<(), ConfigError> {
+        let storage = Storage::open(config)?;
+        if let Some(files) = storage.roster_files() {
+            self.services.memberships.files = Arc::new(files.clone());
+        }
+        self.runtime.storage = storage;
+        Ok(())
     }
 
     /// The use cases, for commands that need no server.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use adapter_mail::MailTransport;
 use adapter_postgres::PgSettings;
+use adapter_s3::S3Server;
 use adapter_security::ThrottleLimits;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -78,6 +79,30 @@ pub struct SessionRate {
     pub burst: u32,
 }
 
+/// Which storage holds the files.
+#[derive(Debug, Clone)]
+pub enum StorageServer {
+    /// S3, or what speaks its language.
+    S3(S3Server),
+    /// One in this process, for development.
+    #[cfg(feature = "embedded-s3")]
+    Embedded {
+        /// Where its files lie.
+        folder: PathBuf,
+        /// Where it listens.
+        address: SocketAddr,
+    },
+}
+
+/// Where files are kept.
+#[derive(Debug, Clone)]
+pub struct StorageConfig {
+    /// In which storage.
+    pub server: StorageServer,
+    /// The bucket of the files that go to and fro between customers and us.
+    pub roster_bucket: String,
+}
+
 /// Everything that can be set.
 #[derive(Clone)]
 pub struct Config {
@@ -123,6 +148,8 @@ pub struct Config {
     pub mail: MailTransport,
     /// Sender of mail.
     pub mail_from: String,
+    /// Where files are kept; nowhere when it is none.
+    pub storage: Option<StorageConfig>,
     /// Budgets of the throttles.
     pub throttle: ThrottleLimits,
     /// Requests that one session may make.
@@ -236,6 +263,7 @@ impl Config {
             sign_up_url: read_web_url(variables, "SIGN_UP_URL", "https://app.example.org/sign-up")?,
             mail: read_mail(variables)?,
             mail_from: variables.text("MAIL_FROM").unwrap_or_else(|| "Worklete <no-reply@localhost>".into()),
+            storage: read_storage(variables, is_development)?,
             throttle: read_throttle(variables)?,
             session_rate: SessionRate {
                 per_second: variables.number("RATE_SESSION_PER_SECOND", 1, 100_000, 20)?,
@@ -386,6 +414,63 @@ fn read_mail(variables: &Variables<'_>) -> Result<MailTransport, ConfigError> {
     }
 }
 
+/// The bucket that is configured, else in development the embedded storage, else none.
+fn read_storage(
+    variables: &Variables<'_>,
+    is_development: bool,
+) -> Result<Option<StorageConfig>, ConfigError> {
+    let outside = read_s3(variables)?;
+    let embedded = read_embedded_s3(variables, is_development)?;
+    let bucket = variables.text("S3_BUCKET");
+    let Some(roster_bucket) = bucket else {
+        if outside.endpoint.is_some() {
+            return Err(ConfigError::new("S3_BUCKET", "must be set when S3_ENDPOINT is"));
+        }
+        return Ok(embedded.map(|server| StorageConfig { server, roster_bucket: "integrations".into() }));
+    };
+    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
+    if !(3..=63).contains(&roster_bucket.len()) || !roster_bucket.bytes().all(is_plain) {
+        let problem = "must be the name of a bucket: 3 to 63 lower-case letters, digits, - and .";
+        return Err(ConfigError::new("S3_BUCKET", problem));
+    }
+    Ok(Some(StorageConfig { server: StorageServer::S3(outside), roster_bucket }))
+}
+
+fn read_s3(variables: &Variables<'_>) -> Result<S3Server, ConfigError> {
+    Ok(S3Server {
+        endpoint: read_web_url(variables, "S3_ENDPOINT", "https://storage.example.org")?,
+        public_endpoint: read_web_url(variables, "S3_PUBLIC_ENDPOINT", "https://storage.example.org")?,
+        region: variables.text("S3_REGION"),
+        path_style: variables.flag("S3_PATH_STYLE")?,
+        keys: None,
+    })
+}
+
+fn read_embedded_s3(
+    variables: &Variables<'_>,
+    is_development: bool,
+) -> Result<Option<StorageServer>, ConfigError> {
+    let (name, folder) = ("S3_EMBEDDED_FOLDER", variables.text("S3_EMBEDDED_FOLDER"));
+    let default = SocketAddr::from(([127, 0, 0, 1], 0));
+    let address =
+        variables.parsed("S3_EMBEDDED_ADDRESS", "an address and a port such as 127.0.0.1:9000", default)?;
+    if !address.ip().is_loopback() {
+        return Err(ConfigError::new("S3_EMBEDDED_ADDRESS", "must be a loopback address"));
+    }
+    if folder.is_some() && !is_development {
+        return Err(ConfigError::new(name, "is for development: set S3_BUCKET in production"));
+    }
+    if folder.is_some() && cfg!(not(feature = "embedded-s3")) {
+        return Err(ConfigError::new(name, "cannot be used: this binary was built without embedded-s3"));
+    }
+    #[cfg(feature = "embedded-s3")]
+    if is_development {
+        let folder = folder.unwrap_or_else(|| ".local/s3".into()).into();
+        return Ok(Some(StorageServer::Embedded { folder, address }));
+    }
+    Ok(None)
+}
+
 fn read_throttle(variables: &Variables<'_>) -> Result<ThrottleLimits, ConfigError> {
     let count =
         |name: &str, default| variables.number(name, 1, 1_000_000, default).map(|number| number as usize);
@@ -454,6 +539,12 @@ mod tests {
             ("AUTH_DEFAULT_REDIRECT_URL", "https://app.example.org"),
             ("AUTH_ROTATE_TOKENS", "maybe"),
             ("SMTP_URL", "mail.example.org"),
+            ("S3_BUCKET", "My_Bucket"),
+            ("S3_ENDPOINT", "storage.example.org"),
+            ("S3_PUBLIC_ENDPOINT", "storage.example.org"),
+            ("S3_PATH_STYLE", "maybe"),
+            ("S3_EMBEDDED_FOLDER", "files"),
+            ("S3_EMBEDDED_ADDRESS", "0.0.0.0:9000"),
         ] {
             let message = refused(name, value);
             let named = if name == "TLS_CERT" { "TLS_KEY" } else { name };
@@ -476,6 +567,21 @@ mod tests {
         assert!(read(&[("LISTEN_ADDRESS", "0.0.0.0:80"), ("ALLOW_PLAIN_HTTP", "true")]).is_ok());
     }
 
+    #[cfg(feature = "embedded-s3")]
+    #[test]
+    fn files_are_kept_where_it_is_said_and_in_development_here() {
+        let storage = |variables: &[(&str, &str)]| read(variables).expect("good settings").storage;
+        let development = ("WORKLETE_ENV", "development");
+        assert!(storage(&[]).is_none(), "production goes without");
+        let own = storage(&[development]).expect("a storage");
+        assert!(matches!(own.server, StorageServer::Embedded { address, .. } if address.port() == 0));
+        let set = [development, ("S3_BUCKET", "rosters"), ("S3_ENDPOINT", "https://storage.example.org")];
+        let outside = storage(&set).expect("a storage");
+        assert!(matches!(outside.server, StorageServer::S3(S3Server { endpoint: Some(_), .. })));
+        assert_eq!(outside.roster_bucket, "rosters");
+        assert!(refused("S3_ENDPOINT", "https://storage.example.org").starts_with("S3_BUCKET: "));
+    }
+
     #[test]
     fn secrets_do_not_show_in_messages() {
         assert!(!refused("SMTP_URL", "user:hunter22@mail").contains("hunter22"));
@@ -488,10 +594,11 @@ mod tests {
         let variables = Variables::new(&get);
         assert!(Config::read(&variables).is_ok());
         let example = include_str!("../../../.env.example");
+        let is_of_a_name = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
         let shown: BTreeSet<String> = example
             .lines()
             .filter_map(|line| line.trim_start_matches("# ").split_once('=').map(|(name, _)| name))
-            .filter(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+            .filter(|name| !name.is_empty() && name.bytes().all(is_of_a_name))
             .map(str::to_owned)
             .collect();
         assert_eq!(shown, variables.asked.into_inner());

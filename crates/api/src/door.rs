@@ -16,7 +16,8 @@ use utoipa::openapi::{OpenApi, PathItem};
 use crate::caller::{CredentialParams, authenticate};
 use crate::error::{ApiError, ApiResult};
 
-/// Routes that look for the session themselves: it may stand in the query or the body, or a reset token in its place.
+/// Routes that look for the session themselves: it may stand in the query or the body, or a reset token in its place. Who has
+/// to change the password gets in by these and no other.
 const SELF_SERVICE: [&str; 3] =
     ["/api/v1/auth/validate_token", "/api/v1/auth/sign_out", "/api/v1/auth/password"];
 
@@ -121,6 +122,7 @@ async fn enter(request: &ServiceRequest) -> ApiResult<()> {
     let Some(operation) = operations.find(request.method(), path) else { return Ok(()) };
     if !operation.is_anonymous && !SELF_SERVICE.contains(&path) {
         let caller = authenticate(request.request(), CredentialParams::default()).await?;
+        caller.account.user.require_own_password()?;
         let is_staff = caller.actor.staff.is_some();
         request.extensions_mut().insert(caller);
         if operation.is_staff_only && !is_staff {

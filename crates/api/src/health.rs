@@ -13,11 +13,11 @@ use crate::error::{ApiError, ApiResult};
 /// How the server is.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct HealthResponse {
-    /// `ok`, or `unavailable`.
+    /// `ok`; `degraded` when all works but what needs the storage for files; or `unavailable`.
     #[schema(example = "ok")]
     status: &'static str,
     /// What is wrong; null when nothing is.
-    reason: Option<String>,
+    reason: Option<&'static str>,
 }
 
 impl HealthResponse {
@@ -35,7 +35,9 @@ pub(crate) async fn healthz() -> HttpResponse {
 
 /// Whether the server can do its work
 ///
-/// For a load balancer: 503 with the reason while the database is away.
+/// For a load balancer: 503 with the reason while the database is away. When there is no storage for files, or it does not
+/// answer, that is 200 as well, with the status `degraded` and the reason: all operations work that need no files. The storage is
+/// asked at most every five seconds.
 #[utoipa::path(
     tag = "operation",
     security(()),
@@ -46,12 +48,11 @@ pub(crate) async fn healthz() -> HttpResponse {
 )]
 #[get("/readyz")]
 pub(crate) async fn readyz(runtime: Data<Runtime>) -> HttpResponse {
-    let mut response = match runtime.pg.ping().await {
-        Ok(()) => HttpResponse::Ok().json(HealthResponse::OK),
-        Err(_) => HttpResponse::ServiceUnavailable().json(HealthResponse {
-            status: "unavailable",
-            reason: Some("the database does not answer".into()),
-        }),
+    let mut response = match tokio::join!(runtime.pg.ping(), runtime.storage.trouble()) {
+        (Ok(()), None) => HttpResponse::Ok().json(HealthResponse::OK),
+        (Ok(()), reason) => HttpResponse::Ok().json(HealthResponse { status: "degraded", reason }),
+        (Err(_), _) => HttpResponse::ServiceUnavailable()
+            .json(HealthResponse { status: "unavailable", reason: Some("the database does not answer") }),
     };
     response
         .headers_mut()

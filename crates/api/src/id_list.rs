@@ -1,12 +1,30 @@
-//! Lists of ids in a query: with commas between them, as repeated parameters, or both.
+//! Ids in a query: one, or a list with commas between them, as repeated parameters, or both; in a body as arrays.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use domain_kernel::FieldProblem;
 use uuid::Uuid;
 
-/// Most ids of one list.
+/// Most ids of one list in a query.
 const MAX_IDS: usize = 200;
+
+/// The ids of an array, each once.
+pub(crate) fn id_set<T: Ord>(
+    ids: &[Uuid],
+    most: usize,
+    id: impl Fn(Uuid) -> T,
+) -> Result<BTreeSet<T>, FieldProblem> {
+    if ids.len() > most { Err(too_many(most)) } else { Ok(ids.iter().copied().map(id).collect()) }
+}
+
+fn too_many(most: usize) -> FieldProblem {
+    FieldProblem { code: "too_many", message: format!("are too many (maximum is {most})") }
+}
+
+/// A parameter that is one id.
+pub(crate) fn parse_id(raw: &str) -> Result<Uuid, FieldProblem> {
+    raw.parse().map_err(|_| FieldProblem { code: "invalid", message: "must be a UUID".into() })
+}
 
 /// The ids that the parameter `name` of a query holds, each once; `None` without the parameter. A blank is no id: it must
 /// neither find everything nor nothing by accident.
@@ -26,11 +44,7 @@ pub(crate) fn id_list(query: &str, name: &str) -> Result<Option<Vec<Uuid>>, Fiel
             ids.push(id);
         }
     }
-    if ids.len() > MAX_IDS {
-        let message = format!("are too many (maximum is {MAX_IDS})");
-        return Err(FieldProblem { code: "too_many", message });
-    }
-    Ok(Some(ids))
+    if ids.len() > MAX_IDS { Err(too_many(MAX_IDS)) } else { Ok(Some(ids)) }
 }
 
 #[cfg(test)]

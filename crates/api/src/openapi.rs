@@ -30,6 +30,7 @@ use crate::users::ProviderWord;
     tags(
         (name = "authentication", description = "Accounts, sessions and passwords"),
         (name = "users", description = "People with an account, as others see them"),
+        (name = "accounts", description = "All accounts of the platform; for Worklete's staff"),
         (name = "search", description = "People by name"),
         (name = "invitations", description = "Codes that bring people in"),
         (name = "memberships", description = "Who belongs to an organization"),
@@ -40,6 +41,7 @@ use crate::users::ProviderWord;
         (name = "learning", description = "Courses as learners have them, and their progress"),
         (name = "courses", description = "What is taught; for Worklete's staff"),
         (name = "training", description = "Who trains what; for Worklete's staff"),
+        (name = "audit", description = "Who changed what; for Worklete's staff"),
         (name = "operation", description = "For operators; outside the API's permissions")
     ),
     components(schemas(ProblemDocument, AuthErrorDocument, ProviderWord))

@@ -1,10 +1,16 @@
 //! Parts of lists: what a client asks for, and the headers that tell where it is.
 
+use std::fmt;
+
 use actix_web::http::header::LINK;
 use actix_web::{HttpRequest, HttpResponse};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Datelike, Utc};
 use domain_kernel::{FieldErrors, FieldProblem, MAX_ROWS, Page, PageRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
+use uuid::Uuid;
 
 use crate::error::{ApiError, ApiResult};
 
@@ -117,14 +123,97 @@ impl Paging {
     }
 
     fn link(self, request: &HttpRequest, page: i64, relation: &str) -> String {
-        let sent: Vec<(String, String)> =
-            serde_urlencoded::from_str(request.query_string()).unwrap_or_default();
-        let mut query: Vec<(String, String)> =
-            sent.into_iter().filter(|(name, _)| name != "page" && name != "size").collect();
-        query.push(("page".into(), page.to_string()));
-        query.push(("size".into(), self.size.to_string()));
-        let query = serde_urlencoded::to_string(query).unwrap_or_default();
-        format!("<{}?{query}>; rel=\"{relation}\"", request.path())
+        link(request, &[("page", page.to_string()), ("size", self.size.to_string())], relation)
+    }
+}
+
+/// The request's own address, with other values for some parameters.
+fn link(request: &HttpRequest, values: &[(&str, String); 2], relation: &str) -> String {
+    let sent: Vec<(String, String)> = serde_urlencoded::from_str(request.query_string()).unwrap_or_default();
+    let is_replaced = |name: &str| values.iter().any(|(replaced, _)| *replaced == name);
+    let kept = sent.iter().filter(|(name, _)| !is_replaced(name)).map(|(name, value)| (name.as_str(), value));
+    let query: Vec<(&str, &String)> = kept.chain(values.iter().map(|(name, value)| (*name, value))).collect();
+    let query = serde_urlencoded::to_string(query).unwrap_or_default();
+    format!("<{}?{query}>; rel=\"{relation}\"", request.path())
+}
+
+/// Which part of a list that only ever grows at its beginning: pages of it would shift.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CursorParams {
+    /// Where to go on: as the `link` of the part before has it. Absent: at the beginning.
+    #[param(required = false)]
+    after: Option<String>,
+    /// Rows of a part, 1 to 200; more is cut to 200.
+    #[param(required = false, value_type = i32, example = 25)]
+    size: Option<String>,
+}
+
+/// The row that a part goes on after. Opaque to clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    /// Its time.
+    pub(crate) at: DateTime<Utc>,
+    /// Its id.
+    pub(crate) id: Uuid,
+}
+
+/// A part of such a list, checked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    /// The row to go on after.
+    pub(crate) after: Option<Cursor>,
+    /// Most rows of it.
+    pub(crate) size: i64,
+}
+
+impl CursorParams {
+    /// Checks what was asked for.
+    pub(crate) fn part(&self) -> ApiResult<Part> {
+        let mut errors = FieldErrors::new();
+        let after = self.after.as_deref().and_then(|raw| errors.take("after", Cursor::parse(raw)));
+        let size = errors.take("size", number(self.size.as_deref(), 1, 25));
+        errors.into_result().map_err(ApiError::invalid)?;
+        Ok(Part { after, size: size.unwrap_or(25).min(MAX_SIZE) })
+    }
+}
+
+impl Cursor {
+    fn parse(raw: &str) -> Result<Self, FieldProblem> {
+        let read = || {
+            let bytes = URL_SAFE_NO_PAD.decode(raw).ok()?;
+            let (at, id) = bytes.split_first_chunk::<8>()?;
+            let at = DateTime::from_timestamp_micros(i64::from_be_bytes(*at))?;
+            // No other years can have been written, and the database knows fewer than we do.
+            let is_possible = (0..=9999).contains(&at.year());
+            Some(Self { at, id: Uuid::from_slice(id).ok()? }).filter(|_| is_possible)
+        };
+        let message = "must be as the link of the part before has it";
+        read().ok_or_else(|| FieldProblem { code: "invalid", message: message.into() })
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = [&self.at.timestamp_micros().to_be_bytes()[..], self.id.as_bytes()].concat();
+        f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+impl Part {
+    /// A bare array, with the next part in a header.
+    pub(crate) fn answer<T, U: From<T> + Serialize>(
+        self,
+        request: &HttpRequest,
+        rows: Vec<T>,
+        next: Option<Cursor>,
+    ) -> HttpResponse {
+        let mut response = HttpResponse::Ok();
+        if let Some(next) = next {
+            let values = [("after", next.to_string()), ("size", self.size.to_string())];
+            response.insert_header((LINK, link(request, &values, "next")));
+        }
+        response.json(rows.into_iter().map(U::from).collect::<Vec<U>>())
     }
 }
 
@@ -168,6 +257,17 @@ mod tests {
         ] {
             let refused = paging(page, rows, FirstPage::One, size).expect_err("refused");
             assert_eq!(refused, format!("{{\"{field}\":[\"invalid\"]}}"));
+        }
+    }
+
+    #[test]
+    fn a_cursor_comes_back_as_it_was_given_and_nothing_else_is_one() {
+        let at = DateTime::from_timestamp_micros(1_767_600_000_123_456).expect("a time");
+        let cursor = Cursor { at, id: Uuid::from_u128(7) };
+        assert_eq!(Cursor::parse(&cursor.to_string()), Ok(cursor));
+        let too_late = Cursor { at: DateTime::<Utc>::MAX_UTC, ..cursor };
+        for raw in ["", "x", "AAAA", &format!("{cursor}A"), &too_late.to_string(), &"!".repeat(32)] {
+            assert!(Cursor::parse(raw).is_err(), "{raw}");
         }
     }
 }

@@ -7,9 +7,12 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::door::Operations;
 use crate::error::{ApiError, ApiResult};
-use crate::{champions, courses, docs_page, health, memberships, orgs, refinements, teams, training, users};
+use crate::{
+    audit, champions, courses, docs_page, health, memberships, orgs, refinements, teams, training, users,
+};
 
 /// Mounts all operations.
+#[expect(clippy::too_many_lines, reason = "a table, which grows with the operations")]
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
     config
         .service(health::healthz)
@@ -45,12 +48,25 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(memberships::handlers::revoke_invitation)
                 .service(memberships::handlers::reissue_invitation)
                 .service(memberships::handlers::search_members)
+                .service(memberships::staff_handlers::list_memberships)
+                .service(memberships::staff_handlers::get_any_membership)
+                .service(memberships::staff_handlers::list_all_invitations)
+                .service(memberships::staff_handlers::get_invitation)
                 .service(users::handlers::list_users)
                 .service(users::handlers::get_user)
                 .service(users::handlers::change_email)
                 .service(users::handlers::change_username)
                 .service(users::handlers::search_organization_users)
                 .service(users::handlers::search_users)
+                .service(users::staff_handlers::list_all_users)
+                .service(users::staff_handlers::issue_password)
+                // Not a user whose id is "reset_password".
+                .route("/worklete_admin/users/reset_password", web::to(nothing_here))
+                .service(users::staff_handlers::get_account)
+                .service(users::staff_handlers::update_user)
+                .service(users::staff_handlers::erase_user)
+                .service(users::staff_handlers::export_user)
+                .service(audit::handlers::list_audit_log)
                 .service(teams::handlers::list_teams_of_membership)
                 .service(teams::handlers::create_team)
                 .service(teams::handlers::list_teams)
@@ -66,7 +82,14 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(teams::handlers::remove_team_admin)
                 .service(orgs::handlers::list_own_organizations)
                 .service(orgs::handlers::update_organization)
+                .service(orgs::handlers::list_organizations)
                 .service(orgs::handlers::create_organization)
+                .service(orgs::handlers::get_organization)
+                .service(orgs::handlers::change_organization)
+                .service(teams::staff_handlers::list_organization_teams)
+                .service(teams::staff_handlers::create_organization_team)
+                .service(teams::staff_handlers::get_organization_team)
+                .service(teams::staff_handlers::change_organization_team)
                 .service(courses::learner_handlers::get_current_course)
                 .service(courses::learner_handlers::report_progress_batch)
                 // Not a course whose id is "events".

@@ -9,12 +9,13 @@ use adapter_security::SystemClock;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain_courses::{
     CategoryChange, CategoryName, CourseList, CourseName, CreateCategory, CreateCourse, CreateVersion,
-    Description, LanguageCode, VersionChange, VersionData,
+    Description, VersionChange, VersionData,
 };
 use domain_kernel::{
-    Actor, Clock, CourseId, FieldErrors, FieldProblem, JobTitle, OrgId, Origin, PersonName, StaffRole, TeamId,
+    Actor, Clock, CourseId, ExternalId, FieldErrors, FieldProblem, JobTitle, LanguageCode, OrgId, Origin,
+    PersonName, StaffRole, TeamId,
 };
-use domain_memberships::{Added, CreateMembership, ExternalId};
+use domain_memberships::{Added, CreateMembership};
 use domain_orgs::{CreateOrganization, Folder, OrgName};
 use domain_teams::{CreateTeam, TeamName};
 use domain_users::{CreateStaffMember, Device, Password, Provider, SignUp, Username};

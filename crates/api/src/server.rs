@@ -148,10 +148,11 @@ impl Running {
 /// Binds and starts.
 pub fn start(
     config: &Config,
-    composition: Composition,
+    mut composition: Composition,
     listener: TcpListener,
 ) -> Result<Running, ServeError> {
     let address = listener.local_addr()?;
+    composition.open_storage(config)?;
     let Composition { services, runtime, signals } = composition;
     let streams = runtime.streams.clone();
     let document = openapi::document();

@@ -46,7 +46,7 @@ fn arrows_point_from_the_api_through_adapters_and_domains_to_the_kernel() {
 }
 
 /// Crates that only one layer may know, with the packages that may name them.
-const KEPT_TO: [(&str, &[&str]); 8] = [
+const KEPT_TO: [(&str, &[&str]); 10] = [
     ("diesel", &["adapter-postgres"]),
     ("diesel_migrations", &["adapter-postgres"]),
     ("r2d2", &["adapter-postgres"]),
@@ -54,7 +54,9 @@ const KEPT_TO: [(&str, &[&str]); 8] = [
     ("utoipa", &["api"]),
     ("lettre", &["adapter-mail"]),
     ("bcrypt", &["adapter-security"]),
+    ("aws-config", &["adapter-s3", "adapter-media"]),
     ("aws-sdk-s3", &["adapter-s3", "adapter-media"]),
+    ("s3s", &["adapter-s3"]),
 ];
 
 #[test]

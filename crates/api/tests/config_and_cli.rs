@@ -97,7 +97,7 @@ impl Place {
             let ended = serving.child.try_wait().expect("a state").is_some();
             assert!(!ended && start.elapsed() < Duration::from_secs(30), "{}", serving.output());
             std::thread::sleep(Duration::from_millis(20));
-            serving.origin = serving.address().unwrap_or_default();
+            serving.origin = serving.address("serving").unwrap_or_default();
         }
         serving
     }
@@ -127,10 +127,11 @@ impl Serving {
         self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn address(&self) -> Option<String> {
+    /// The address in the line of the log that says so.
+    fn address(&self, message: &str) -> Option<String> {
         let lines: Vec<Value> =
             self.output().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let line = lines.iter().find(|line| line["message"] == "serving")?;
+        let line = lines.iter().find(|line| line["message"] == message)?;
         line["address"].as_str().map(str::to_owned)
     }
 
@@ -189,6 +190,7 @@ fn each_command_explains_itself() {
         (&["create-admin", "--help"], "--password-stdin"),
         (&["openapi", "--help"], "Print the OpenAPI document"),
         (&["check-config", "--help"], "without connecting to anything"),
+        (&["doctor", "--help"], "how to mend it"),
         (&["help", "serve"], "SIGTERM"),
         (&["--version"], env!("CARGO_PKG_VERSION")),
         (&["serve", "--version"], env!("CARGO_PKG_VERSION")),
@@ -197,7 +199,7 @@ fn each_command_explains_itself() {
         assert!(ran.success().contains(expected), "{ran:?}");
     }
     let all = place.run(&["--help"]);
-    for command in ["serve", "migrate", "seed-demo", "create-admin", "openapi", "check-config"] {
+    for command in ["serve", "migrate", "seed-demo", "create-admin", "openapi", "check-config", "doctor"] {
         assert!(all.stdout.contains(command), "{all:?}");
     }
     for wrong in [&[] as &[&str], &["sever"], &["serve", "--migrat"], &["create-admin"]] {
@@ -234,6 +236,9 @@ fn a_wrong_value_is_one_line_that_names_its_variable() {
         ("SMTP_URL", "mail.example.org"),
         ("SMTP_URL", "smtps://"),
         ("MAIL_FROM", "nobody"),
+        ("S3_BUCKET", "a/b"),
+        ("S3_ENDPOINT", "storage.example.org"),
+        ("S3_EMBEDDED_FOLDER", "files"),
         ("AUTH_REDIRECT_ALLOWLIST", "nonsense"),
         ("RATE_SESSION_BURST", "0"),
         ("RATE_WINDOW_SECONDS", "1.5"),
@@ -277,6 +282,124 @@ fn a_dot_env_file_counts_unless_the_environment_says_production() {
     std::fs::write(place.folder.path().join(".env"), "hidden words without meaning\n").expect("writes");
     let ran = place.run(&["check-config"]);
     assert!(ran.refusal().contains(".env") && !ran.stderr.contains("hidden"), "{ran:?}");
+}
+
+/// A line of `doctor` as (how it went, what was looked at, all of it).
+fn line_of(line: &str) -> (&str, &str, &str) {
+    let word = line.get(..4).expect("a word").trim_end();
+    let (what, _) = line[4..].trim_start().split_once(": ").expect("what was looked at");
+    (word, what, line)
+}
+
+fn diagnosis(ran: &Ran) -> Vec<(&str, &str, &str)> {
+    ran.stdout.lines().map(line_of).collect()
+}
+
+/// How `doctor` found one thing.
+fn found<'a>(ran: &'a Ran, what: &str) -> (&'a str, &'a str) {
+    let lines = diagnosis(ran);
+    let line = lines.iter().find(|(_, looked_at, _)| *looked_at == what);
+    let (word, _, line) = line.unwrap_or_else(|| panic!("nothing of {what} in {ran:?}"));
+    (word, line)
+}
+
+#[test]
+fn a_doctor_finds_a_good_installation_good_and_leaves_nothing_behind() {
+    let database = TestDatabase::create();
+    let place = Place::on(&database).with(&[("WORKLETE_ENV", "development")]);
+    let tools = place.folder.path().join("tools");
+    std::fs::create_dir(&tools).expect("a folder");
+    for name in ["ffmpeg", "ffprobe"] {
+        let script = tools.join(name);
+        std::fs::write(&script, format!("#!/bin/sh\necho {name} version 7\necho more\n")).expect("writes");
+        let is_runnable = Command::new("chmod").arg("+x").arg(&script).status().expect("runs");
+        assert!(is_runnable.success());
+    }
+    let place = place.with(&[("PATH", tools.to_str().expect("a path"))]);
+    let ran = place.run(&["doctor"]);
+    ran.success();
+    let all = diagnosis(&ran);
+    let looked_at: Vec<&str> = all.iter().map(|(_, what, _)| *what).collect();
+    let expected = [
+        "configuration",
+        "address",
+        "database",
+        "migrations",
+        "clock",
+        "storage",
+        "mail",
+        "ffmpeg",
+        "ffprobe",
+    ];
+    assert_eq!(looked_at, expected);
+    assert!(all.iter().all(|(word, ..)| *word == "ok"), "{ran:?}");
+    assert!(found(&ran, "ffprobe").1.ends_with("ffprobe version 7"), "{ran:?}");
+    assert_eq!(database.rows("SELECT count(*) FROM users"), ["(0)"]);
+    let mail = std::fs::read_dir(place.folder.path().join(".local/mail")).expect("the folder");
+    assert_eq!(mail.count(), 0);
+}
+
+#[test]
+fn a_doctor_warns_of_what_a_server_can_run_without() {
+    let database = TestDatabase::create();
+    database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000001')");
+    let ran = Place::on(&database).with(&[("PATH", "/nowhere")]).run(&["doctor"]);
+    ran.success();
+    for (what, remedy) in [
+        ("address", "set PUBLIC_URL"),
+        ("migrations", "newer binary"),
+        ("storage", "set S3_BUCKET"),
+        ("mail", "set SMTP_URL"),
+        ("ffmpeg", "install ffmpeg"),
+        ("ffprobe", "install ffmpeg"),
+    ] {
+        let (word, line) = found(&ran, what);
+        assert!(word == "warn" && line.contains(remedy), "{line}");
+    }
+    assert_eq!(found(&ran, "database").0, "ok");
+}
+
+#[test]
+fn a_doctor_fails_with_how_to_mend_it_and_without_secrets() {
+    let (database, empty) = (TestDatabase::create(), TestDatabase::create_empty());
+    let smtp = "smtp://mail-user:hidden-mail-password@127.0.0.1:1";
+    for (name, value, what, remedy) in [
+        ("DATABASE_URL", NOWHERE, "database", "correct DATABASE_URL"),
+        ("DATABASE_URL", empty.url(), "migrations", "run `worklete migrate`"),
+        ("DATABASE_POOL_SIZE", "0", "configuration", "DATABASE_POOL_SIZE: must be"),
+        ("LOG_FILTER", "info,=,", "configuration", "LOG_FILTER: must look"),
+        ("SMTP_URL", smtp, "mail", "correct SMTP_URL"),
+        ("MAIL_FOLDER", "/dev/null/mail", "mail", "correct MAIL_FOLDER"),
+    ] {
+        let ran = Place::on(&database).with(&[(name, value)]).run(&["doctor"]);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let (word, line) = found(&ran, what);
+        assert!(word == "fail" && line.contains(remedy), "{line}");
+        let failed = diagnosis(&ran).iter().filter(|(word, ..)| *word == "fail").count();
+        assert_eq!(failed, 1, "{ran:?}");
+        assert!(
+            ran.stderr.starts_with("worklete: 1 of ") && ran.stderr.ends_with(" checks failed\n"),
+            "{ran:?}"
+        );
+        assert!(!format!("{ran:?}").contains("hidden"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_doctor_tells_of_a_storage_that_does_not_answer() {
+    let database = TestDatabase::create();
+    let ran = Place::on(&database)
+        .with(&[
+            ("S3_BUCKET", "rosters"),
+            ("S3_ENDPOINT", "http://127.0.0.1:1"),
+            ("AWS_ACCESS_KEY_ID", "hidden-id"),
+            ("AWS_SECRET_ACCESS_KEY", "hidden-secret"),
+        ])
+        .run(&["doctor"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let (word, line) = found(&ran, "storage");
+    assert!(word == "fail" && line.contains("correct S3_BUCKET"), "{line}");
+    assert!(!format!("{ran:?}").contains("hidden"), "{ran:?}");
 }
 
 #[test]
@@ -348,6 +471,38 @@ fn an_address_in_use_is_told() {
     let ran = Place::on(&database).with(&[("LISTEN_ADDRESS", &address)]).run(&["serve"]);
     let line = ran.refusal();
     assert!(line.starts_with("worklete: LISTEN_ADDRESS: cannot listen on"), "{line}");
+}
+
+#[tokio::test]
+async fn the_embedded_storage_lives_as_long_as_the_server() {
+    let database = TestDatabase::create();
+    let place = Place::on(&database).with(&[("WORKLETE_ENV", "development")]);
+    let mut server = place.serve(&[]);
+    let storage = server.address("files are kept by this process").expect("an address");
+    let client = client();
+    let stranger = client.get(&storage).send().await.expect("an answer");
+    assert_eq!(stranger.status(), 403, "it wants a signature");
+    assert!(place.folder.path().join(".local/s3").is_dir());
+    server.signal("TERM");
+    let (status, output) = server.ended();
+    assert_eq!(status.code(), Some(0), "{output}");
+    assert!(client.get(&storage).send().await.is_err(), "nobody listens any more");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let ran = place.with(&[("S3_EMBEDDED_ADDRESS", &address)]).run(&["serve"]);
+    let last = ran.stderr.lines().last().unwrap_or_default();
+    assert!(last.starts_with("worklete: S3_EMBEDDED_ADDRESS: cannot listen on"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_server_without_a_storage_starts_and_says_so() {
+    let database = TestDatabase::create();
+    let server = Place::on(&database).serve(&[]);
+    assert!(
+        server.output().contains("no storage for files is configured (S3_BUCKET)"),
+        "{}",
+        server.output()
+    );
 }
 
 #[tokio::test]

@@ -549,8 +549,8 @@ async fn whatever_an_admin_sends_about_people_gets_an_answer_that_is_never_our_f
     assert_eq!(app.call(Method::GET, "//readyz", None).await.status, 200);
 }
 
-/// The fields that any operation on courses, who trains them, champions and refinements knows; more often those that much needs.
-const STAFF_FIELDS: [&str; 38] = [
+/// The fields that any operation of the staff area knows; more often those that much needs.
+const STAFF_FIELDS: [&str; 59] = [
     "name",
     "name",
     "name",
@@ -588,11 +588,32 @@ const STAFF_FIELDS: [&str; 38] = [
     "membership_ids",
     "course_id",
     "s3_integrations_folder",
+    "saml_info",
+    "sso_enforced",
+    "time_zone",
+    "cadence",
+    "reporting_grace_days",
+    "late_window_days",
+    "recycle_after_days",
+    "external_id",
+    "admin_membership_ids",
+    "id",
+    "membership_id",
+    "username",
+    "email",
+    "provider",
+    "language",
+    "worklete_role",
+    "locked",
+    "dry_run",
+    "subject_kind",
+    "from",
+    "after",
     "",
 ];
 
 /// Values that some of these fields take, beside those that no field takes.
-const STAFF_TEXTS: [&str; 16] = [
+const STAFF_TEXTS: [&str; 18] = [
     "Drivers",
     "Forklift driver",
     "FORKLIFT  DRIVER",
@@ -607,12 +628,14 @@ const STAFF_TEXTS: [&str; 16] = [
     "true",
     "false",
     "en",
+    "America/Chicago",
+    "monthly",
     "2147483647",
     "9223372036854775808",
 ];
 
 /// The operations of the staff area.
-const STAFF_ROUTES: [(&str, &str); 28] = [
+const STAFF_ROUTES: [(&str, &str); 46] = [
     ("GET", "/worklete_admin/organizations/{}/training_categories"),
     ("POST", "/worklete_admin/organizations/{}/training_categories"),
     ("PATCH", "/worklete_admin/organizations/{}/training_categories/{}"),
@@ -620,7 +643,18 @@ const STAFF_ROUTES: [(&str, &str); 28] = [
     ("GET", "/worklete_admin/organizations/{}/job_titles"),
     ("GET", "/worklete_admin/organizations/{}/course_pools"),
     ("PUT", "/worklete_admin/organizations/{}/course_pools"),
+    ("GET", "/worklete_admin/organizations"),
     ("POST", "/worklete_admin/organizations"),
+    ("GET", "/worklete_admin/organizations/{}"),
+    ("PATCH", "/worklete_admin/organizations/{}"),
+    ("GET", "/worklete_admin/invitations"),
+    ("GET", "/worklete_admin/invitations/{}"),
+    ("GET", "/worklete_admin/memberships"),
+    ("GET", "/worklete_admin/memberships/{}"),
+    ("GET", "/worklete_admin/organizations/{}/teams"),
+    ("POST", "/worklete_admin/organizations/{}/teams"),
+    ("GET", "/worklete_admin/organizations/{}/teams/{}"),
+    ("PATCH", "/worklete_admin/organizations/{}/teams/{}"),
     ("GET", "/worklete_admin/courses"),
     ("POST", "/worklete_admin/courses"),
     ("GET", "/worklete_admin/courses/{}"),
@@ -641,6 +675,13 @@ const STAFF_ROUTES: [(&str, &str); 28] = [
     ("POST", "/worklete_admin/teams/{}/refinements"),
     ("GET", "/worklete_admin/teams/{}/refinements/{}"),
     ("PATCH", "/worklete_admin/teams/{}/refinements/{}"),
+    ("GET", "/worklete_admin/audit_log"),
+    ("GET", "/worklete_admin/users"),
+    ("GET", "/worklete_admin/users/{}"),
+    ("PATCH", "/worklete_admin/users/{}"),
+    ("POST", "/worklete_admin/users/{}/erase"),
+    ("GET", "/worklete_admin/users/{}/export"),
+    ("POST", "/worklete_admin/users/reset_password"),
 ];
 
 /// The id of what staff makes.
@@ -668,14 +709,20 @@ async fn staff_ids(app: &TestApp, staff: &Person, cast: &Cast) -> Ids {
         let path = format!("/worklete_admin/teams/{}/refinements", cast.team);
         refinements.push(made(app, staff, &path, json!({ "data": {} })).await);
     }
+    let invited = app.membership(staff, &cast.organization, json!({})).await;
     Ids(BTreeMap::from([
         ("organizations", vec![cast.organization.clone()]),
         ("teams", vec![cast.team.clone()]),
+        ("invitations", vec![id_of(&invited["invitation"])]),
         ("courses", courses),
         ("versions", versions),
         ("training_categories", categories),
         ("champion_certifications", certifications),
         ("refinements", refinements),
+        (
+            "memberships",
+            ["member", "team admin", "org admin"].map(|role| cast.person(role).membership()).to_vec(),
+        ),
         ("users", vec![id_of(&cast.person("member").data), id_of(&cast.person("outsider").data)]),
     ]))
 }
@@ -685,6 +732,18 @@ fn object(fields: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Va
     let (names, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
     values
         .prop_map(move |values| names.iter().map(|name| (*name).to_owned()).zip(values).collect::<Value>())
+        .boxed()
+}
+
+/// An object of some of these fields, wrapped in `data` or not.
+fn some_of(fields: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Value> {
+    let count = fields.len();
+    (object(fields), vec(any::<bool>(), count), any::<bool>())
+        .prop_map(|(object, kept, is_wrapped)| {
+            let fields = object.as_object().expect("an object").clone().into_iter().zip(kept);
+            let fields: Value = fields.filter(|(_, is_kept)| *is_kept).map(|(field, _)| field).collect();
+            if is_wrapped { json!({ "data": fields }) } else { fields }
+        })
         .boxed()
 }
 
@@ -721,7 +780,29 @@ fn nearly_good(ids: &Ids, words: &Words, cast: &Cast) -> BoxedStrategy<Garbage> 
     let course = format!("/worklete_admin/courses/{}", ids.0["courses"][0]);
     let versions = format!("{course}/versions");
     let certifications = "/worklete_admin/champion_certifications".to_owned();
+    let day_count = || or_junk((-1_i64..400).prop_map(Value::from).boxed());
+    let settings = vec![
+        ("name", text()),
+        ("s3_integrations_folder", or_junk("[a-z/_-]{1,8}".prop_map(Value::from).boxed())),
+        ("saml_info", or_junk(select(vec![json!("<a/>"), Value::Null]).boxed())),
+        ("sso_enforced", flag()),
+        ("time_zone", or_junk(select(vec!["UTC", "Asia/Tokyo"]).prop_map(Value::from).boxed())),
+        ("cadence", or_junk(select(vec!["weekly", "monthly", "self_paced"]).prop_map(Value::from).boxed())),
+        ("reporting_grace_days", day_count()),
+        ("late_window_days", day_count()),
+        ("recycle_after_days", day_count()),
+    ];
+    let people = || or_junk(vec(id("memberships"), 0..4).prop_map(Value::from).boxed());
+    let roster = vec![
+        ("name", text()),
+        ("external_id", or_junk(select(vec![json!("T-1"), json!("T-2"), Value::Null]).boxed())),
+        ("membership_ids", people()),
+        ("admin_membership_ids", people()),
+    ];
     let wishes = [
+        ("PATCH", area.clone(), some_of(settings)),
+        ("POST", format!("{area}/teams"), some_of(roster.clone())),
+        ("PATCH", format!("{area}/teams/{}", cast.team), some_of(roster)),
         ("PUT", format!("{area}/course_pools"), vec(pool, 0..3).prop_map(Value::from).boxed()),
         ("PATCH", category_path(0), object(category.clone())),
         ("PUT", category_path(1), object(category)),
@@ -779,6 +860,9 @@ async fn whatever_staff_sends_gets_an_answer_that_is_never_our_failure() {
     }
     let trail = app.audit();
     for action in [
+        "organization.update",
+        "team.create",
+        "team.update",
         "course.create",
         "course.update",
         "course_version.create",

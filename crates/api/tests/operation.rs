@@ -28,12 +28,32 @@ async fn until_ready(app: &TestApp) {
 #[tokio::test]
 async fn a_running_server_is_alive_and_ready() {
     let app = TestApp::start().await;
-    for path in ["//healthz", "//readyz"] {
+    let ready = json!({ "status": "degraded", "reason": "no storage for files is configured" });
+    for (path, expected) in [("//healthz", json!({ "status": "ok", "reason": null })), ("//readyz", ready)] {
         let answer = get(&app, path).await;
         assert_eq!(answer.status, 200);
-        assert_eq!(answer.json, json!({ "status": "ok", "reason": null }));
+        assert_eq!(answer.json, expected);
         assert_eq!(answer.header("content-type"), Some("application/json"));
         assert!(!answer.has_session());
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_ready_whether_or_not_its_storage_answers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let embedded =
+        [("WORKLETE_ENV", "development"), ("S3_EMBEDDED_FOLDER", folder.path().to_str().expect("a path"))];
+    let away =
+        [("S3_BUCKET", "rosters"), ("S3_REGION", "eu-central-1"), ("S3_ENDPOINT", "http://127.0.0.1:1")];
+    let trouble = json!({ "status": "degraded", "reason": "the storage for files is not available" });
+    for (variables, expected) in
+        [(&embedded as &[_], json!({ "status": "ok", "reason": null })), (&away, trouble)]
+    {
+        let app = TestApp::start_with(variables).await;
+        for _ in 0..2 {
+            let answer = get(&app, "//readyz").await;
+            assert_eq!((answer.status, &answer.json), (200, &expected));
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Opening organizations, listing the own ones, and setting their identity provider.
+//! Opening, reading and changing organizations, listing the own ones, and setting their identity provider.
 
 mod common;
 
@@ -29,11 +29,15 @@ async fn an_organization_is_answered_whole() {
             "cadence",
             "created_at",
             "id",
+            "late_window_days",
             "memberships_count",
             "name",
+            "recycle_after_days",
+            "reporting_grace_days",
             "s3_integrations_folder",
             "saml_info",
             "sso_enabled",
+            "sso_enforced",
             "teams_count",
             "time_zone",
             "updated_at"
@@ -46,6 +50,10 @@ async fn an_organization_is_answered_whole() {
         ("sso_enabled", json!(true)),
         ("time_zone", json!("UTC")),
         ("cadence", json!("weekly")),
+        ("sso_enforced", json!(false)),
+        ("reporting_grace_days", json!(0)),
+        ("late_window_days", json!(14)),
+        ("recycle_after_days", json!(180)),
         ("teams_count", json!(0)),
         ("memberships_count", json!(0)),
     ] {
@@ -55,7 +63,7 @@ async fn an_organization_is_answered_whole() {
     assert!(made.ends_with('Z') && chrono::DateTime::parse_from_rfc3339(made).is_ok());
     assert_eq!(answer.json["updated_at"], made);
 
-    let plain = open(&app, &staff, json!({ "name": "Harbor", "saml_info": null })).await;
+    let plain = open(&app, &staff, json!({ "data": { "name": "Harbor", "saml_info": null } })).await;
     assert_eq!(keys(&plain.json), keys(&answer.json));
     assert_eq!((&plain.json["saml_info"], &plain.json["sso_enabled"]), (&Value::Null, &json!(false)));
     let id = id_of(&plain.json).replace('-', "");
@@ -181,7 +189,11 @@ async fn everybody_lists_the_own_organizations_with_what_the_role_shows() {
     let whole = &set.json;
     assert_eq!((set.status, whole["saml_info"].as_str()), (200, Some("<EntityDescriptor/>")), "{set:?}");
     let for_admins = with(whole, &json!({ "s3_integrations_folder": null }));
-    let for_members = with(&for_admins, &json!({ "saml_info": null, "time_zone": null, "cadence": null }));
+    let settings = json!({
+        "saml_info": null, "time_zone": null, "cadence": null, "sso_enforced": null, "reporting_grace_days": null,
+        "late_window_days": null, "recycle_after_days": null
+    });
+    let for_members = with(&for_admins, &settings);
     assert_eq!((&for_members["sso_enabled"], &for_members["teams_count"]), (&json!(true), &json!(1)));
     // The pending and the active count; who has left does not.
     app.membership(admin, &cast.organization, json!({})).await;
@@ -367,5 +379,198 @@ async fn the_trail_tells_that_single_sign_on_was_set_without_the_document() {
         }
         assert_ne!(digests[0], digests[1]);
         assert!(!row.to_string().contains("EntityDescriptor"));
+    }
+}
+
+// --- The staff area ------------------------------------------------------------------------------
+
+fn staff_path(organization: &str) -> String {
+    format!("{PATH}/{organization}")
+}
+
+async fn change(app: &TestApp, person: &Person, organization: &str, body: Value) -> Answer {
+    app.call_as(person, Method::PATCH, &staff_path(organization), Some(body)).await
+}
+
+#[tokio::test]
+async fn staff_lists_and_reads_all_organizations() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let (staff, employee) = (cast.person("staff admin"), cast.person("staff employee"));
+    for name in ["alpha", "Zulu", "harbor"] {
+        app.organization(staff, name).await;
+    }
+    let all = app.call_as(employee, Method::GET, PATH, None).await;
+    assert_eq!(column(&all.json, "name")[..2], ["alpha", "Elsewhere"]);
+    assert_eq!((column(&all.json, "name").len(), all.header("x-total-count")), (5, Some("5")));
+    for listed in all.json.as_array().expect("a list") {
+        let read = app.call_as(employee, Method::GET, &staff_path(&id_of(listed)), None).await;
+        assert_eq!((read.status, &read.json), (200, listed));
+    }
+    let harbor = app.call_as(employee, Method::GET, &staff_path(&cast.organization), None).await.json;
+    assert_eq!((&harbor["teams_count"], &harbor["memberships_count"]), (&json!(1), &json!(3)));
+    assert!(harbor["s3_integrations_folder"].is_string() && harbor["late_window_days"] == 14, "{harbor}");
+    let page = app.call_as(employee, Method::GET, &format!("{PATH}?page=3&size=2"), None).await;
+    assert_eq!(column(&page.json, "name"), ["Zulu"]);
+    let past = app.call_as(employee, Method::GET, &format!("{PATH}?page=9"), None).await;
+    assert_eq!((past.status, &past.json, past.header("x-total-count")), (200, &json!([]), Some("5")));
+    let unknown = app.call_as(employee, Method::GET, &format!("{PATH}?name=alpha"), None).await;
+    assert_eq!(unknown.fields(), &json!({ "name": ["unknown"] }));
+    for unknown in ["00000000-0000-4000-8000-000000000001", "nonsense", &cast.team] {
+        app.call_as(staff, Method::GET, &staff_path(unknown), None).await.problem(404, "not_found");
+        change(&app, staff, unknown, json!({ "name": "Port" })).await.problem(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn every_setting_changes_wrapped_or_bare_and_the_rest_stays() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let (staff, organization) = (cast.person("staff admin"), &*cast.organization);
+    let mut expected = app.call_as(staff, Method::GET, &staff_path(organization), None).await.json;
+    for fields in [
+        json!({ "name": "  Demo   Port " }),
+        json!({ "s3_integrations_folder": "port/feed" }),
+        json!({ "saml_info": "<EntityDescriptor/>", "sso_enforced": true }),
+        json!({ "time_zone": "America/Chicago", "cadence": "monthly" }),
+        json!({ "cadence": "self_paced", "reporting_grace_days": 365 }),
+        json!({ "late_window_days": 0, "recycle_after_days": 3650 }),
+        json!({ "late_window_days": 60, "recycle_after_days": 1, "reporting_grace_days": 0 }),
+        json!({ "cadence": "weekly", "teams_count": 7, "unknown": [] }),
+        json!({ "saml_info": null }),
+    ] {
+        for body in [json!({ "data": fields, "name": "Beside" }), fields.clone()] {
+            let rows = app.audit().len();
+            let answer = change(&app, staff, organization, body).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let is_changed = answer.json["updated_at"] != expected["updated_at"];
+            assert_eq!(app.audit().len(), rows + usize::from(is_changed), "the second time nothing changes");
+            expected = with(&expected, &json!({ "updated_at": answer.json["updated_at"] }));
+            let known = fields.as_object().expect("an object").iter();
+            for (name, value) in
+                known.filter(|(name, _)| !["teams_count", "unknown"].contains(&name.as_str()))
+            {
+                expected[name] = value.clone();
+            }
+            expected["sso_enabled"] = json!(!expected["saml_info"].is_null());
+            if expected["saml_info"].is_null() {
+                expected["sso_enforced"] = json!(false);
+            }
+            if expected["name"] == "  Demo   Port " {
+                expected["name"] = json!("Demo Port");
+            }
+            assert_eq!(answer.json, expected);
+        }
+    }
+    let read = app.call_as(staff, Method::GET, &staff_path(organization), None).await;
+    assert_eq!(read.json, expected);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_change_is_told_field_by_field_and_changes_nothing() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let (staff, organization) = (cast.person("staff admin"), &*cast.organization);
+    let before = app.call_as(staff, Method::GET, &staff_path(organization), None).await.json;
+    let rows = app.audit().len();
+    for (body, fields) in [
+        (json!({ "name": null }), json!({ "name": ["blank"] })),
+        (json!({ "name": " ", "cadence": "daily" }), json!({ "name": ["blank"], "cadence": ["invalid"] })),
+        (json!({ "s3_integrations_folder": null }), json!({ "s3_integrations_folder": ["blank"] })),
+        (json!({ "s3_integrations_folder": "a/../b" }), json!({ "s3_integrations_folder": ["invalid"] })),
+        (json!({ "saml_info": "" }), json!({ "saml_info": ["blank"] })),
+        (json!({ "time_zone": "Mars/Phobos" }), json!({ "time_zone": ["invalid"] })),
+        (
+            json!({ "time_zone": null, "cadence": null }),
+            json!({ "time_zone": ["blank"], "cadence": ["blank"] }),
+        ),
+        (json!({ "sso_enforced": null }), json!({ "sso_enforced": ["blank"] })),
+        (json!({ "sso_enforced": "yes" }), json!({ "sso_enforced": ["invalid"] })),
+        (json!({ "reporting_grace_days": -1 }), json!({ "reporting_grace_days": ["invalid"] })),
+        (json!({ "reporting_grace_days": 366 }), json!({ "reporting_grace_days": ["invalid"] })),
+        (json!({ "late_window_days": 61 }), json!({ "late_window_days": ["invalid"] })),
+        (json!({ "late_window_days": 1.5 }), json!({ "late_window_days": ["invalid"] })),
+        (json!({ "late_window_days": "7" }), json!({ "late_window_days": ["invalid"] })),
+        (json!({ "recycle_after_days": 0 }), json!({ "recycle_after_days": ["invalid"] })),
+        (
+            json!({ "recycle_after_days": 9_223_372_036_854_775_807_i64 }),
+            json!({ "recycle_after_days": ["invalid"] }),
+        ),
+        (json!({ "recycle_after_days": null }), json!({ "recycle_after_days": ["blank"] })),
+        (json!({ "data": null }), json!({ "data": ["invalid"] })),
+        (json!({ "data": [] }), json!({ "data": ["invalid"] })),
+        (json!({ "data": { "name": 5 } }), json!({ "name": ["invalid"] })),
+    ] {
+        let answer = change(&app, staff, organization, body).await;
+        assert_eq!(answer.fields(), &fields, "{answer:?}");
+    }
+    for body in [json!([]), json!(null), json!("name")] {
+        change(&app, staff, organization, body).await.problem(400, "malformed_body");
+    }
+    let enforced = change(&app, staff, organization, json!({ "name": "Port", "sso_enforced": true })).await;
+    enforced.problem(409, "identity_provider_missing");
+    let taken = app.organization(staff, "Port").await;
+    let folder =
+        app.call_as(staff, Method::GET, &staff_path(&taken), None).await.json["s3_integrations_folder"]
+            .take();
+    let refused =
+        change(&app, staff, organization, json!({ "name": "Port", "s3_integrations_folder": folder })).await;
+    let fields = &refused.problem(409, "s3_integrations_folder_taken")["fields"];
+    assert_eq!(fields, &json!({ "s3_integrations_folder": ["taken"] }));
+    assert_eq!(app.call_as(staff, Method::GET, &staff_path(organization), None).await.json, before);
+    assert_eq!(app.audit().len(), rows + 1, "the other organization's");
+}
+
+#[tokio::test]
+async fn only_staff_admins_change_an_organization_and_the_trail_tells_what() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let (path, body) = (staff_path(&cast.organization), json!({ "data": { "late_window_days": 7 } }));
+    // In the order of the cast: anonymous, outsider, gone, member, team admin, org admin, staff employee, staff admin.
+    expect_by_role(&app, &cast, Method::GET, &path, None, [401, 403, 403, 403, 403, 403, 200, 200]).await;
+    expect_by_role(&app, &cast, Method::GET, PATH, None, [401, 403, 403, 403, 403, 403, 200, 200]).await;
+    let rows = app.audit().len();
+    expect_by_role(&app, &cast, Method::PATCH, &path, Some(body), [401, 403, 403, 403, 403, 403, 403, 200])
+        .await;
+    let trail = app.audit();
+    let [row] = &trail[rows..] else { panic!("one row, not {trail:?}") };
+    for (column, expected) in [
+        ("actor_id", &cast.person("staff admin").data["id"]),
+        ("organization_id", &json!(cast.organization)),
+        ("action", &json!("organization.update")),
+        ("subject_id", &json!(cast.organization)),
+        ("before", &json!({ "late_window_days": 14 })),
+        ("after", &json!({ "late_window_days": 7 })),
+    ] {
+        assert_eq!(&row[column], expected, "{column}");
+    }
+}
+
+#[tokio::test]
+async fn another_calendar_forgets_scores_that_are_not_final() {
+    let app = TestApp::start().await;
+    let cast = app.cast().await;
+    let (staff, organization) = (cast.person("staff admin"), &*cast.organization);
+    let kept = || {
+        app.database.execute(&format!(
+            "INSERT INTO score_snapshots (team_id, organization_id, week, formula_version, components, computed_at, final_at) \
+             VALUES ('{team}', '{organization}', '2026-W01', 1, '{{}}', now(), now() + interval '1 day') \
+             ON CONFLICT DO NOTHING; \
+             INSERT INTO score_snapshots (team_id, organization_id, week, formula_version, components, computed_at, final_at) \
+             VALUES ('{team}', '{organization}', '2020-W01', 1, '{{}}', now(), now()) ON CONFLICT DO NOTHING",
+            team = cast.team
+        ));
+    };
+    for (body, left) in [
+        (json!({ "name": "Port", "reporting_grace_days": 3, "recycle_after_days": 9 }), 2),
+        (json!({ "time_zone": "UTC", "cadence": "weekly", "late_window_days": 14 }), 2),
+        (json!({ "time_zone": "Asia/Tokyo" }), 1),
+        (json!({ "cadence": "monthly" }), 1),
+        (json!({ "late_window_days": 3 }), 1),
+    ] {
+        kept();
+        assert_eq!(change(&app, staff, organization, body.clone()).await.status, 200);
+        let rows = app.database.rows("SELECT count(*) FROM score_snapshots");
+        assert_eq!(rows, [format!("({left})")], "{body}");
     }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Answer, PASSWORD, TestApp, keys_of};
+use common::{Answer, PASSWORD, TestApp, keys_of, token_of};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -16,11 +16,6 @@ const ERROR: [&str; 4] = ["code", "errors", "request_id", "success"];
 
 async fn ask(app: &TestApp, body: Value) -> Answer {
     app.call(Method::POST, PATH, Some(body)).await
-}
-
-fn token_of(mail: &str) -> String {
-    let (_, rest) = mail.split_once("?reset_password_token=").expect("a link");
-    rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()
 }
 
 /// The token of a mail that was just asked for: the one that no other mail had.

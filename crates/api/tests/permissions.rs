@@ -80,9 +80,11 @@ impl Case {
 const TEAM: &[(&str, &str)] = &[("team_id", "team")];
 const OTHER_TEAM: &[(&str, &str)] = &[("team_id", "other team")];
 const ORGANIZATION: &[(&str, &str)] = &[("organization_id", "organization")];
+const ORGANIZATION_TEAM: &[(&str, &str)] = &[("organization_id", "organization"), ("team_id", "team")];
 const TEAMMATE: &[(&str, &str)] = &[("membership_id", "teammate.membership")];
 const COLLEAGUE: &[(&str, &str)] = &[("membership_id", "colleague.membership")];
 const PENDING: &[(&str, &str)] = &[("membership_id", "pending.membership")];
+const USER: &[(&str, &str)] = &[("user_id", "teammate.user")];
 const ROSTER: &[(&str, &str)] = &[("organization_id", "organization"), ("id", "colleague.membership")];
 const INVITATION: &[(&str, &str)] = &[("organization_id", "organization"), ("id", "pending.invitation")];
 const VERSION: &[(&str, &str)] = &[("course_id", "course"), ("version_id", "version")];
@@ -177,6 +179,7 @@ fn cases() -> Vec<Case> {
         Case::one("PUT", "/users/{id}/username").what("own", &[("id", "self.user")]).body(r#"{"username":"<fresh>"}"#),
         Case::new("PUT", "/users/{id}/username").what("on the team", &[("id", "teammate.user")]).body(r#"{"username":"<fresh>"}"#),
         Case::new("PUT", "/users/{id}/username").what("member elsewhere, too", &[("id", "double.user")]).body(r#"{"username":"<fresh>"}"#),
+        Case::one("GET", "/worklete_admin/audit_log"),
         Case::one("GET", "/worklete_admin/champion_certifications"),
         Case::one("POST", "/worklete_admin/champion_certifications").body(r#"{"user_id":"<teammate.user>","date":"2020-01-31"}"#),
         Case::one("DELETE", "/worklete_admin/champion_certifications").body(r#"{"user_id":"<double.user>"}"#),
@@ -193,10 +196,22 @@ fn cases() -> Vec<Case> {
         Case::new("PUT", "/worklete_admin/courses/{course_id}/versions/{version_id}").what("of the organization", VERSION).body(r#"{"data":{"a":1}}"#),
         Case::new("POST", "/worklete_admin/courses/{course_id}/versions/{version_id}/publish").what("of the organization", VERSION),
         Case::new("POST", "/worklete_admin/courses/{course_id}/versions/{version_id}/archive").what("of the organization", VERSION),
+        Case::one("GET", "/worklete_admin/invitations"),
+        Case::new("GET", "/worklete_admin/invitations/{id}").what("", &[("id", "pending.invitation")]),
+        Case::one("GET", "/worklete_admin/memberships"),
+        Case::new("GET", "/worklete_admin/memberships/{membership_id}").what("on the team", TEAMMATE),
+        Case::one("GET", "/worklete_admin/organizations"),
         Case::one("POST", "/worklete_admin/organizations").body(r#"{"name":"New one"}"#),
+        Case::new("GET", "/worklete_admin/organizations/{organization_id}").what("", ORGANIZATION),
+        Case::new("PATCH", "/worklete_admin/organizations/{organization_id}").what("", ORGANIZATION).body(r#"{"data":{"name":"Renamed"}}"#),
         Case::new("GET", "/worklete_admin/organizations/{organization_id}/course_pools").what("", ORGANIZATION),
         Case::new("PUT", "/worklete_admin/organizations/{organization_id}/course_pools").what("", ORGANIZATION).body(r#"[{"team_id":"<team>","training_category_id":"<category>","course_ids":["<course>"]}]"#),
         Case::new("GET", "/worklete_admin/organizations/{organization_id}/job_titles").what("", ORGANIZATION),
+        Case::new("GET", "/worklete_admin/organizations/{organization_id}/teams").what("", ORGANIZATION),
+        Case::new("POST", "/worklete_admin/organizations/{organization_id}/teams").what("", ORGANIZATION).body(r#"{"data":{"name":"Brand-new","membership_ids":["<colleague.membership>"]}}"#),
+        Case::new("GET", "/worklete_admin/organizations/{organization_id}/teams/{team_id}").what("", ORGANIZATION_TEAM),
+        Case::new("PATCH", "/worklete_admin/organizations/{organization_id}/teams/{team_id}").what("", ORGANIZATION_TEAM).body(r#"{"data":{"membership_ids":["<colleague.membership>"]}}"#),
+        Case::one("PATCH", "/worklete_admin/organizations/{organization_id}/teams/{team_id}").what("a foreign one, below the own organization", &[("organization_id", "organization"), ("team_id", "foreign.team")]).body(r#"{"name":"Renamed"}"#),
         Case::new("GET", "/worklete_admin/organizations/{organization_id}/training_categories").what("", ORGANIZATION),
         Case::new("POST", "/worklete_admin/organizations/{organization_id}/training_categories").what("", ORGANIZATION).body(r#"{"name":"Brand-new"}"#),
         Case::new("PATCH", "/worklete_admin/organizations/{organization_id}/training_categories/{training_category_id}").what("", CATEGORY).body(r#"{"job_titles":["Driver"]}"#),
@@ -208,6 +223,15 @@ fn cases() -> Vec<Case> {
         Case::new("GET", "/worklete_admin/teams/{team_id}/refinements/{refinement_id}").what("one's team", REFINEMENT),
         Case::one("PATCH", "/worklete_admin/teams/{team_id}/refinements/{refinement_id}").what("one's team, own note", OWN_REFINEMENT).body(r#"{"data":{"notes":"knees"}}"#),
         Case::new("PATCH", "/worklete_admin/teams/{team_id}/refinements/{refinement_id}").what("one's team, note of another", REFINEMENT).body(r#"{"data":{"notes":"knees"}}"#),
+        Case::one("GET", "/worklete_admin/users"),
+        Case::new("GET", "/worklete_admin/users/{user_id}").what("a member", USER),
+        Case::new("PATCH", "/worklete_admin/users/{user_id}").what("a member", USER).body(r#"{"data":{"language":"es"}}"#),
+        Case::one("PATCH", "/worklete_admin/users/{user_id}").what("the own role", &[("user_id", "self.user")]).body(r#"{"worklete_role":null}"#),
+        Case::new("POST", "/worklete_admin/users/{user_id}/erase").what("a member", USER).body(r#"{"dry_run":false}"#),
+        Case::one("POST", "/worklete_admin/users/{user_id}/erase").what("own", &[("user_id", "self.user")]).body(r#"{"dry_run":false}"#),
+        Case::new("GET", "/worklete_admin/users/{user_id}/export").what("a member", USER),
+        Case::one("POST", "/worklete_admin/users/reset_password").what("a member", &[]).body(r#"{"user_id":"<teammate.user>"}"#),
+        Case::one("POST", "/worklete_admin/users/reset_password").what("own", &[]).body(r#"{"user_id":"<self.user>"}"#),
     ]
 }
 
@@ -428,7 +452,9 @@ impl<'a> Maker<'a> {
             let refinement = self.refinement(place, &double);
             place.values.insert("refinement".into(), refinement);
         }
-        own.values.insert("foreign.invitation".into(), foreign.values["pending.invitation"].clone());
+        for (key, value) in [("foreign.invitation", "pending.invitation"), ("foreign.team", "team")] {
+            own.values.insert(key.into(), foreign.values[value].clone());
+        }
         let (mut people, mut selves) = (BTreeMap::new(), BTreeMap::new());
         for (role, membership) in [
             ("outsider", Membership::OrgAdmin),

@@ -18,7 +18,8 @@ async fn reads(app: &TestApp) -> (Person, Vec<(String, String)>) {
     let version = app.call_as(&staff, Method::POST, &versions, Some(json!({ "data": {} }))).await;
     let organization = app.organization(&staff, "Harbor").await;
     let team = app.team(&staff, &organization, "Night shift").await;
-    let membership = id_of(&app.membership(&staff, &organization, json!({})).await);
+    let invited = app.membership(&staff, &organization, json!({})).await;
+    let (membership, invitation) = (id_of(&invited), id_of(&invited["invitation"]));
     let learner = app.member(&staff, &organization, "learner", json!({})).await;
     // The staff member learns, too: what is current is there already, so that asking for it writes nothing.
     let place = app.membership(&staff, &organization, json!({})).await;
@@ -34,6 +35,7 @@ async fn reads(app: &TestApp) -> (Person, Vec<(String, String)>) {
         ("{assignment_id}", id_of(&current.json["assignment"])),
         ("{user_id}", id_of(&learner.data)),
         ("courses/{id}", format!("courses/{}", id_of(&course.json))),
+        ("invitations/{id}", format!("invitations/{invitation}")),
         ("{course_id}", id_of(&course.json)),
         ("{version_id}", id_of(&version.json)),
         ("{organization_id}", organization.clone()),

@@ -25,6 +25,7 @@ async fn a_team_is_answered_whole_and_leaves_an_audit_row() {
             "admins_count",
             "created_at",
             "deleted_at",
+            "external_id",
             "id",
             "memberships_count",
             "name",
@@ -38,6 +39,7 @@ async fn a_team_is_answered_whole_and_leaves_an_audit_row() {
         ("memberships_count", json!(0)),
         ("admins_count", json!(0)),
         ("deleted_at", Value::Null),
+        ("external_id", Value::Null),
         ("updated_at", answer.json["created_at"].clone()),
     ] {
         assert_eq!(answer.json[field], expected, "{field}");

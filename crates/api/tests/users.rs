@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Answer, Cast, PASSWORD, Person, TestApp, column, expect_by_role, id_of, keys, with};
+use common::{Answer, Cast, PASSWORD, Person, TestApp, column, expect_by_role, id_of, keys, token_of, with};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -555,11 +555,6 @@ async fn a_reset_link_dies_with_the_address_it_was_mailed_to() {
         assert_eq!(opened, usize::from(!is_changed), "round {round}");
     }
     assert!(can_sign_in(&app, "member").await, "the password is the old one");
-}
-
-fn token_of(mail: &str) -> String {
-    let (_, rest) = mail.split_once("?reset_password_token=").expect("a link");
-    rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()
 }
 
 #[tokio::test]

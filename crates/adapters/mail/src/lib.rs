@@ -68,6 +68,21 @@ impl Mailer {
         Ok(Self { sender, outbox, sign_up_page })
     }
 
+    /// Whether mail could leave now: asks the server, or writes a file and removes it. Sends nothing.
+    pub async fn check(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
+        match &self.outbox {
+            Outbox::Folder(folder, _) => {
+                tokio::fs::create_dir_all(folder).await?;
+                let probe = folder.join(".probe");
+                tokio::fs::write(&probe, "").await?;
+                tokio::fs::remove_file(&probe).await?;
+                Ok(())
+            }
+            Outbox::Smtp(server) if server.test_connection().await? => Ok(()),
+            Outbox::Smtp(_) => Err("it closed the connection".into()),
+        }
+    }
+
     async fn send(&self, message: Message) -> Result<(), Box<dyn Error + Send + Sync>> {
         match &self.outbox {
             Outbox::Folder(folder, files) => {
@@ -267,6 +282,19 @@ mod tests {
         assert!(received.contains("Subject: Choose a new Worklete password"), "{received}");
     }
 
+    #[tokio::test]
+    async fn a_folder_that_can_be_written_is_found_good_and_left_empty() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let below = folder.path().join("mail");
+        let mailer = Mailer::new(MailTransport::Folder(below.clone()), SENDER, None).expect("a mailer");
+        mailer.check().await.expect("can be written");
+        assert_eq!(std::fs::read_dir(&below).expect("the folder").count(), 0);
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").expect("writes");
+        let mailer = Mailer::new(MailTransport::Folder(file), SENDER, None).expect("a mailer");
+        assert!(mailer.check().await.is_err());
+    }
+
     #[test]
     fn settings_that_cannot_work_are_refused() {
         let folder = MailTransport::Folder(PathBuf::from("mail"));
@@ -282,6 +310,7 @@ mod tests {
         drop(listener);
         let transport = MailTransport::Smtp(format!("smtp://127.0.0.1:{port}"));
         let mailer = Mailer::new(transport, SENDER, None).expect("a mailer");
+        assert!(mailer.check().await.is_err());
         let error = mailer.send_password_reset(mail()).await.expect_err("nobody there");
         assert!(!format!("{error:?}").contains("reset_password_token"));
     }

@@ -742,11 +742,14 @@ fn known(connection: &mut PgConnection, events: &[(Key, DateTime<Utc>)]) -> Quer
     Ok(keys.into_iter().collect())
 }
 
-/// How often events are added anew because somebody else was faster. Each time one of those at it succeeds.
-const ATTEMPTS: usize = 40;
+/// How often events are added anew because somebody else was faster, before the others are made to wait.
+const ATTEMPTS: usize = 3;
+
+const LOCK_TOUCHED: &str =
+    "SELECT id FROM assignments WHERE user_id = {} AND course_id = ANY({}) ORDER BY id FOR NO KEY UPDATE";
 
 /// Without a lock and a transaction around it: the one statement that writes makes sure that nothing changed since the
-/// assignments were read.
+/// assignments were read. Who is overtaken again and again locks them first.
 fn record(
     connection: &mut PgConnection,
     user: UserId,
@@ -758,7 +761,17 @@ fn record(
             return Ok(recorded);
         }
     }
-    Err(PgError::Unavailable("the person's assignments change all the time".into()))
+    let courses: BTreeSet<Uuid> = events.iter().map(|(course, _)| course.uuid()).collect();
+    let locked = connection.transaction(|connection| -> Outcome<_> {
+        statement(LOCK_TOUCHED)
+            .bind::<SqlUuid, _>(user.uuid())
+            .bind::<Array<SqlUuid>, _>(courses.into_iter().collect::<Vec<_>>())
+            .rows::<SqlUuid>()
+            .load::<Uuid>(connection)?;
+        try_record(connection, user, events, received_at)
+    })?;
+    // Still overtaken only if the course was given anew since the lock, and somebody was faster with an event of that.
+    locked.ok_or_else(|| PgError::Unavailable("the person's assignments change all the time".into()))
 }
 
 /// None, having written nothing, if somebody else was faster.
@@ -825,6 +838,9 @@ fn try_record(
                 outcomes.iter_mut().flatten().for_each(|(_, duplicate, _)| *duplicate = true);
             }
         }
+    } else if !all.is_empty() {
+        // What is known may have been written after the assignments were read, and no write has told.
+        touched = Touched::load(connection, user, events)?;
     }
     let recorded = outcomes.into_iter().map(|outcome| {
         let (id, duplicate, stale) = outcome?;

@@ -5,8 +5,8 @@ use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_courses::ports::{CourseEdit, CourseFilter, CourseQueries, CourseRepository};
-use domain_courses::{Course, CourseError, CourseName, Description, Edition, LanguageCode};
-use domain_kernel::{AuditEntry, CourseId, CourseVersionId, OrgId, Page, PageRequest, Refusal};
+use domain_courses::{Course, CourseError, CourseName, Description, Edition};
+use domain_kernel::{AuditEntry, CourseId, CourseVersionId, LanguageCode, OrgId, Page, PageRequest, Refusal};
 use uuid::Uuid;
 
 use crate::assignments::Withdrawal;

@@ -3,11 +3,13 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
-use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{
     EmailAddress, InvitationId, InviteCode, MembershipId, OrgId, Page, PageRequest, Refusal, UserId,
 };
-use domain_memberships::ports::{InvitationChange, InvitationEdit, InvitationFilter, InvitationRepository};
+use domain_memberships::ports::{
+    InvitationChange, InvitationEdit, InvitationFilter, InvitationRepository, InvitationSelection,
+};
 use domain_memberships::{
     Invitation, InvitationDetails, InvitationStatus, MembershipError, MembershipStatus,
 };
@@ -18,7 +20,7 @@ use crate::error::{PgError, unreadable};
 use crate::membership_view::wrong_status;
 use crate::memberships::{Outcome, PgMemberships, named};
 use crate::schema::{invitations, memberships};
-use crate::sql::{PageColumns, PageRow, read_page, row, statement};
+use crate::sql::{PageColumns, PageRow, Statement, read_page, row, statement};
 
 pub(crate) fn insert_invitation(connection: &mut PgConnection, invitation: &Invitation) -> QueryResult<()> {
     diesel::insert_into(invitations::table)
@@ -111,7 +113,8 @@ macro_rules! details_columns {
     () => {
         "i.id, i.organization_id, i.membership_id, i.code::text AS code, i.status, i.expires_at, i.created_at, \
          i.sent_to::text AS sent_to, i.sent_at, i.accepted_at, i.accepted_by, i.revoked_at, o.name AS organization_name, \
-         m.first_name, m.last_name, m.status AS membership_status, m.email::text AS email"
+         m.first_name, m.last_name, m.status AS membership_status, m.email::text AS email, \
+         (m.org_admin OR EXISTS (SELECT FROM team_admins a WHERE a.membership_id = m.id)) AS gives_say"
     };
 }
 
@@ -147,6 +150,25 @@ fn list_sql(filter: &InvitationFilter) -> String {
     )
 }
 
+/// The selected invitations of all organizations: one row for each of the page, or one row of nulls; each with the total.
+fn selection_sql(selection: &InvitationSelection) -> String {
+    let ids = selection.ids.as_ref().map_or("", |_| " AND i.id = ANY({})");
+    let memberships = selection.memberships.as_ref().map_or("", |_| " AND i.membership_id = ANY({})");
+    let passing = format!("FROM invitations i WHERE true{ids}{memberships}");
+    format!(
+        "SELECT counted.total, page.* FROM (SELECT count(*) AS total {passing}) counted LEFT JOIN LATERAL (SELECT {} \
+            FROM (SELECT i.* {passing} ORDER BY i.id DESC LIMIT {{}} OFFSET {{}}) i \
+            JOIN memberships m ON m.id = i.membership_id JOIN organizations o ON o.id = i.organization_id) page \
+         ON true ORDER BY page.id DESC",
+        details_columns!()
+    )
+}
+
+fn bind_selection(list: Statement, selection: &InvitationSelection) -> Statement {
+    list.bind_ids(selection.ids.as_deref(), InvitationId::uuid)
+        .bind_ids(selection.memberships.as_deref(), MembershipId::uuid)
+}
+
 row! {
     struct DetailsRow, DetailsColumns {
         id: Uuid => SqlUuid,
@@ -166,6 +188,7 @@ row! {
         last_name: String => Text,
         membership_status: String => Text,
         email: Option<String> => Nullable<Text>,
+        gives_say: bool => Bool,
     }
 }
 
@@ -185,6 +208,7 @@ impl DetailsRow {
             organization_name: self.organization_name,
             membership_name: format!("{} {}", self.first_name, self.last_name),
             membership_status: MembershipStatus::parse(&self.membership_status).ok_or_else(wrong_status)?,
+            gives_say: self.gives_say,
             email: self.email.map(EmailAddress::from_stored),
             sent: self.sent_to.map(EmailAddress::from_stored).zip(self.sent_at),
             accepted: self.accepted_at.zip(self.accepted_by.map(UserId::new)),
@@ -273,6 +297,22 @@ impl InvitationRepository for PgMemberships {
         });
         let rows: Vec<PageRow<DetailsRow>> = rows.await.map_err(PgError::<MembershipError>::into_storage)?;
         read_page(rows).map(|page| page.try_map(DetailsRow::read)).transpose()
+    }
+
+    async fn list(
+        &self,
+        selection: InvitationSelection,
+        page: PageRequest,
+    ) -> Result<Page<InvitationDetails>, MembershipError> {
+        let rows = self.pg.read(move |connection| {
+            // Once for the total and once for the page.
+            let list = bind_selection(statement(selection_sql(&selection)), &selection);
+            let list = bind_selection(list, &selection);
+            let list = list.bind::<BigInt, _>(page.limit).bind::<BigInt, _>(page.offset);
+            Ok(list.rows::<PageColumns<DetailsColumns>>().load(connection)?)
+        });
+        let rows: Vec<PageRow<DetailsRow>> = rows.await.map_err(PgError::<MembershipError>::into_storage)?;
+        read_page(rows).unwrap_or_default().try_map(DetailsRow::read)
     }
 
     async fn update(

@@ -8,6 +8,7 @@ mod champions;
 mod connect;
 mod course_versions;
 mod courses;
+mod erasure;
 mod error;
 mod feed;
 mod invitations;
@@ -23,12 +24,15 @@ mod rounds;
 #[expect(unreachable_pub, reason = "the diesel command writes it")]
 mod schema;
 mod scores;
+mod server_facts;
 mod signals;
 mod sql;
+mod team_links;
 mod teams;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod training;
+mod user_archive;
 mod user_queries;
 mod users;
 
@@ -40,6 +44,7 @@ pub use memberships::PgMemberships;
 pub use migrations::{MigrationError, SchemaState, migrate, schema_state};
 pub use orgs::PgOrganizations;
 pub use pool::{Pg, PgSettings, PoolLoad};
+pub use server_facts::{ServerFacts, server_facts};
 pub use signals::{PgSignals, SignalExchange};
 pub use teams::PgTeams;
 pub use training::PgTraining;

@@ -1,15 +1,15 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Text, Uuid as SqlUuid};
-use domain_kernel::{OrgId, Page, PageRequest, TeamId};
-use domain_memberships::ports::{MemberSearch, MembershipQueries};
+use domain_kernel::{MembershipId, OrgId, Page, PageRequest, TeamId};
+use domain_memberships::ports::{MemberSearch, MembershipQueries, MembershipSelection};
 use domain_memberships::{FoundMember, MembershipError, MembershipStatus, MembershipView};
 use uuid::Uuid;
 
 use crate::error::PgError;
 use crate::membership_view::{ViewColumns, ViewRow, view_columns, view_joins};
 use crate::memberships::PgMemberships;
-use crate::sql::{PageColumns, PageRow, order_by, read_page, row, statement};
+use crate::sql::{PageColumns, PageRow, Statement, order_by, read_page, row, statement};
 
 /// One row for each member of the page, or one row of nulls; each with total and organization. No row: no such live team.
 const OF_TEAM: &str = concat!(
@@ -54,6 +54,30 @@ fn search_sql(search: &MemberSearch, is_limited: bool) -> String {
     )
 }
 
+/// The selected memberships of all organizations: one row for each of the page, or one row of nulls; each with the total. Their
+/// ids alone are put in order, and only those of the page are looked at closer.
+fn selection_sql(selection: &MembershipSelection) -> String {
+    let ids = selection.ids.as_ref().map_or("", |_| " AND m.id = ANY({})");
+    let organizations = selection.organizations.as_ref().map_or("", |_| " AND m.organization_id = ANY({})");
+    let teams = selection.teams.as_ref().map_or(
+        "",
+        |_| " AND m.id IN (SELECT x.membership_id FROM team_memberships x WHERE x.team_id = ANY({}))",
+    );
+    let passing = format!("FROM memberships m WHERE true{ids}{organizations}{teams}");
+    let (columns, joins) = (view_columns!(), view_joins!());
+    format!(
+        "SELECT counted.total, page.* FROM (SELECT count(*) AS total {passing}) counted LEFT JOIN LATERAL (SELECT {columns} \
+            FROM (SELECT m.id {passing} ORDER BY m.id LIMIT {{}} OFFSET {{}}) hit \
+            JOIN memberships m ON m.id = hit.id {joins}) page ON true ORDER BY page.id"
+    )
+}
+
+fn bind_selection(list: Statement, selection: &MembershipSelection) -> Statement {
+    list.bind_ids(selection.ids.as_deref(), MembershipId::uuid)
+        .bind_ids(selection.organizations.as_deref(), OrgId::uuid)
+        .bind_ids(selection.teams.as_deref(), TeamId::uuid)
+}
+
 row! {
     struct TeamPageRow, TeamPageColumns {
         team_organization_id: Uuid => SqlUuid,
@@ -89,6 +113,22 @@ impl MembershipQueries for PgMemberships {
         });
         let found = read_team_page(rows.await.map_err(PgError::<MembershipError>::into_storage)?)?;
         Ok(found.map(|(organization, page)| (organization, page.map(|found| found.view))))
+    }
+
+    async fn list(
+        &self,
+        selection: MembershipSelection,
+        page: PageRequest,
+    ) -> Result<Page<MembershipView>, MembershipError> {
+        let rows = self.pg.read(move |connection| {
+            // Once for the total and once for the page.
+            let list = bind_selection(statement(selection_sql(&selection)), &selection);
+            let list = bind_selection(list, &selection);
+            let list = list.bind::<BigInt, _>(page.limit).bind::<BigInt, _>(page.offset);
+            Ok(list.rows::<PageColumns<ViewColumns>>().load(connection)?)
+        });
+        let rows: Vec<PageRow<ViewRow>> = rows.await.map_err(PgError::<MembershipError>::into_storage)?;
+        Ok(read_page(rows).unwrap_or_default().try_map(ViewRow::read)?)
     }
 
     async fn search_around_team(

@@ -3,11 +3,11 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::sql_types::{Array, Bool, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{
-    EmailAddress, InvitationId, InviteCode, JobTitle, MembershipId, OrgId, PersonName, StorageError, TeamId,
-    TrainingCategoryId, UserId,
+    EmailAddress, ExternalId, InvitationId, InviteCode, JobTitle, MembershipId, OrgId, PersonName,
+    StorageError, TeamId, TrainingCategoryId, UserId,
 };
 use domain_memberships::{
-    ExternalId, Invitation, InvitationStatus, Membership, MembershipStatus, MembershipView, UserBrief,
+    Invitation, InvitationStatus, Membership, MembershipStatus, MembershipView, UserBrief,
 };
 use uuid::Uuid;
 

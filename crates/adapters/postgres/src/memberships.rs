@@ -4,11 +4,12 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sql_types::{Bool, Text, Timestamptz, Uuid as SqlUuid};
-use domain_kernel::{EmailAddress, InviteCode, JobTitle, MembershipId, OrgId, Refusal, TeamId, UserId};
+use domain_kernel::{
+    EmailAddress, ExternalId, InviteCode, JobTitle, MembershipId, OrgId, Refusal, TeamId, UserId,
+};
 use domain_memberships::ports::{MembershipEdit, MembershipRepository, NewMembership, RosterSettings};
 use domain_memberships::{
-    Added, ExternalId, Invitation, InvitationPreview, Membership, MembershipError, MembershipStatus,
-    MembershipView,
+    Added, Invitation, InvitationPreview, Membership, MembershipError, MembershipStatus, MembershipView,
 };
 use uuid::Uuid;
 
@@ -16,8 +17,10 @@ use crate::assignments::withdraw_open;
 use crate::error::{PgError, unreadable};
 use crate::invitations::{insert_invitation, revoke_pending, take_membership};
 use crate::membership_view::{ViewColumns, ViewRow, view_columns, view_joins};
+use crate::orgs::lock_organization;
 use crate::schema::{invitations, memberships, organizations, team_admins, team_memberships, teams, users};
 use crate::sql::{row, statement};
+use crate::team_links::{Link, appoint, join};
 use crate::training::{Affected, withdraw_unlisted};
 use crate::{Pg, audit};
 
@@ -81,40 +84,14 @@ fn leave_other_teams(connection: &mut PgConnection, membership: &Membership) -> 
 }
 
 fn link_teams(connection: &mut PgConnection, membership: &Membership) -> QueryResult<()> {
-    let (id, org, at) = (membership.id.uuid(), membership.organization.uuid(), membership.updated_at);
-    let joined: Vec<_> = membership
-        .teams
-        .iter()
-        .map(|team| {
-            (
-                team_memberships::team_id.eq(team.uuid()),
-                team_memberships::membership_id.eq(id),
-                team_memberships::organization_id.eq(org),
-                team_memberships::joined_at.eq(at),
-            )
-        })
-        .collect();
-    diesel::insert_into(team_memberships::table)
-        .values(joined)
-        .on_conflict_do_nothing()
-        .execute(connection)?;
-    let administered: Vec<_> = membership
-        .administered_teams
-        .iter()
-        .map(|team| {
-            (
-                team_admins::team_id.eq(team.uuid()),
-                team_admins::membership_id.eq(id),
-                team_admins::organization_id.eq(org),
-                team_admins::created_at.eq(at),
-            )
-        })
-        .collect();
-    diesel::insert_into(team_admins::table)
-        .values(administered)
-        .on_conflict_do_nothing()
-        .execute(connection)?;
-    Ok(())
+    let link = |team: &TeamId| Link {
+        organization: membership.organization,
+        team: *team,
+        membership: membership.id,
+        at: membership.updated_at,
+    };
+    join(connection, membership.teams.iter().map(link))?;
+    appoint(connection, membership.administered_teams.iter().map(link))
 }
 
 /// What the roster says of a person; the same for a new membership and for one that is taken up again.
@@ -230,11 +207,7 @@ fn update(connection: &mut PgConnection, id: MembershipId, edit: MembershipEdit)
         memberships::table.find(id.uuid()).select(columns).first(connection).optional()?;
     let (organization, user) = found.ok_or_else(not_found)?;
     // The organization before its memberships, as deleting an account does: changes of admins queue up here.
-    let _: Uuid = organizations::table
-        .find(organization)
-        .select(organizations::id)
-        .for_no_key_update()
-        .first(connection)?;
+    lock_organization(connection, OrgId::new(organization))?;
     // The user before the membership: of two organizations that let the same person go, the second sees the first.
     let user_row = users::table.find(user.unwrap_or_default()).select(users::id).for_no_key_update();
     let _: Option<Uuid> = user_row.first(connection).optional()?;
@@ -266,7 +239,7 @@ fn update(connection: &mut PgConnection, id: MembershipId, edit: MembershipEdit)
     };
     link_teams(connection, &joined)?;
     if new.job_title != old.job_title || new.teams != old.teams {
-        withdraw_unlisted(connection, &Affected::Membership(id.uuid()), new.updated_at)?;
+        withdraw_unlisted(connection, &Affected::Memberships(vec![id.uuid()]), new.updated_at)?;
     }
     let is_new = |invitation: &&Invitation| Some(invitation.id) != before.invitation.as_ref().map(|i| i.id);
     let invitation = view.invitation.as_ref().filter(is_new);

@@ -1,9 +1,9 @@
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
 use diesel::connection::AnsiTransactionManager;
 use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection, TransactionManager};
 use diesel::pg::PgConnection;
@@ -224,12 +224,59 @@ struct Shared {
 #[derive(Clone)]
 pub struct Pg(Arc<Handle>);
 
-/// Threads end when this is dropped, because nobody can send them jobs any more; then the gate closes.
+/// Jobs in the order in which they came. A thread without one sleeps until it is woken for it: one that kept looking would be
+/// taken for ready, and be put off by the system just when there is much to do.
+#[derive(Default)]
+struct Jobs {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    is_closed: bool,
+}
+
+impl Jobs {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// False, dropping the job, once it is closed.
+    fn push(&self, job: Job) -> bool {
+        let mut waiting = self.waiting();
+        if waiting.is_closed {
+            return false;
+        }
+        waiting.jobs.push_back(job);
+        drop(waiting);
+        self.arrived.notify_one();
+        true
+    }
+
+    /// The next one; none once it is closed.
+    fn pop(&self) -> Option<Job> {
+        let waiting = self.waiting();
+        let is_idle = |waiting: &mut Waiting| waiting.jobs.is_empty() && !waiting.is_closed;
+        let mut waiting = self.arrived.wait_while(waiting, is_idle).unwrap_or_else(PoisonError::into_inner);
+        waiting.jobs.pop_front()
+    }
+
+    /// Takes no more, drops those that nobody has begun, and sends the threads home.
+    fn close(&self) {
+        let mut waiting = self.waiting();
+        waiting.is_closed = true;
+        let dropped = std::mem::take(&mut waiting.jobs);
+        drop(waiting);
+        drop(dropped);
+        self.arrived.notify_all();
+    }
+}
+
+/// When this is dropped, nobody can send jobs any more: the threads end, and the gate closes.
 struct Handle {
-    jobs: Sender<Job>,
-    /// To empty the queue when the database is closed.
-    queue: Receiver<Job>,
-    is_closed: AtomicBool,
+    jobs: Arc<Jobs>,
     load: Arc<PoolLoad>,
     gate: GateKeeper,
     url: String,
@@ -258,6 +305,10 @@ impl<E> From<Away> for PgError<E> {
 impl Pg {
     /// Makes the pool, with a thread for each connection. Connects in the background: a database that is away now may come
     /// later.
+    ///
+    /// # Panics
+    ///
+    /// If the system starts no more threads.
     pub fn new(settings: PgSettings) -> Self {
         let (load, generation) = (Arc::<PoolLoad>::default(), Arc::<AtomicU64>::default());
         let gate = Arc::<Gate>::default();
@@ -277,17 +328,19 @@ impl Pg {
         };
         let pool = builder.build_unchecked(connector);
         let shared = Arc::new(Shared { pool, load: Arc::clone(&load), generation });
-        let (jobs, queue) = crossbeam_channel::unbounded::<Job>();
+        let jobs = Arc::<Jobs>::default();
         for number in 1..=threads {
-            let (shared, jobs) = (Arc::clone(&shared), jobs_of(&queue));
-            let work = move || jobs.for_each(|job| job(&shared));
+            let (shared, jobs) = (Arc::clone(&shared), Arc::clone(&jobs));
+            let work = move || {
+                while let Some(job) = jobs.pop() {
+                    job(&shared);
+                }
+            };
             let thread = std::thread::Builder::new().name(format!("database-{number}")).spawn(work);
             thread.expect("a thread can be started");
         }
         Self(Arc::new(Handle {
             jobs,
-            queue,
-            is_closed: AtomicBool::new(false),
             load,
             gate: GateKeeper { gate, patience: acquire_timeout },
             url,
@@ -329,8 +382,7 @@ impl Pg {
     /// Lets nobody reach the database any more; who waits is told that it is not available. To be called before the process
     /// ends: a connection that is being made then crashes it, because its cryptography has been torn down.
     pub fn close(&self) {
-        self.0.is_closed.store(true, Ordering::SeqCst);
-        self.0.queue.try_iter().for_each(drop);
+        self.0.jobs.close();
         self.0.gate.close();
     }
 
@@ -371,7 +423,7 @@ impl Pg {
         };
         handle.load.waiting.fetch_add(1, Ordering::Relaxed);
         let waiting = GivesUp { stage, load: &handle.load };
-        if handle.is_closed.load(Ordering::SeqCst) || handle.jobs.send(Box::new(job)).is_err() {
+        if !handle.jobs.push(Box::new(job)) {
             return Err(Away::Full.into());
         }
         let answered = match tokio::time::timeout(handle.acquire_timeout, &mut answered).await {
@@ -391,9 +443,10 @@ impl Pg {
     }
 }
 
-/// The jobs of a thread, until nobody can send any.
-fn jobs_of(queue: &Receiver<Job>) -> impl Iterator<Item = Job> + use<> {
-    queue.clone().into_iter()
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.jobs.close();
+    }
 }
 
 /// Somebody who waits for a job. Gives it up when dropped, unless it was begun: a request that was given up costs the database

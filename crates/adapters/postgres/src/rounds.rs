@@ -1,19 +1,17 @@
 //! Rounds at the start of a period.
 
 use chrono::{DateTime, Utc};
-use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
-use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_courses::ports::{Judge, Offer, Visited};
 use domain_courses::{Round, RoundMark};
 use domain_kernel::{OrgId, StorageError};
 use uuid::Uuid;
 
 use crate::assignments::{Outcome, add_offers, calendar, load_standings};
-use crate::error::PgError;
-use crate::sql::{row, statement};
+use crate::sql::{row, statement, try_alone};
 
 const ALL: &str = "SELECT o.id, o.cadence, o.time_zone, r.period_start, r.slot \
      FROM organizations o LEFT JOIN assignment_rounds r ON r.organization_id = o.id ORDER BY o.id";
@@ -71,12 +69,8 @@ pub(crate) fn advance(
     limit: usize,
     mut decide: Judge,
 ) -> Outcome<Option<Visited>> {
-    // Gives up before PostgreSQL would look for a deadlock and perhaps end somebody's request: this can be done later.
-    connection.batch_execute("SET LOCAL lock_timeout = '300ms'")?;
-    let is_alone: bool = statement("SELECT pg_try_advisory_xact_lock(hashtext('assignment rounds'))")
-        .rows::<Bool>()
-        .get_result(connection)?;
-    if !is_alone {
+    let lock = statement("SELECT pg_try_advisory_xact_lock(hashtext('assignment rounds'))");
+    if !try_alone(connection, lock)? {
         return Ok(None);
     }
     let known: Option<Place> = statement(PLACE)
@@ -105,7 +99,6 @@ pub(crate) fn advance(
         .bind::<Timestamptz, _>(due.period_start)
         .bind::<Integer, _>(slot)
         .bind::<SqlUuid, _>(after)
-        .execute(connection)
-        .map_err(PgError::Sql)?;
+        .execute(connection)?;
     Ok(Some(Visited { given, is_done: place.is_none() }))
 }

@@ -2,10 +2,9 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{OrgId, StorageError, TeamId};
 use domain_teams::ports::{CountedTeams, Counts, ScoreRepository};
 use domain_teams::score::{Credit, FORMULA_VERSION, Participation, ScoreCalendar, ScoreInput, WeekKey};
@@ -16,7 +15,7 @@ use uuid::Uuid;
 
 use crate::error::PgError;
 use crate::schema::{organizations, score_snapshots};
-use crate::sql::{row, statement};
+use crate::sql::{row, statement, try_alone};
 use crate::teams::{PgTeams, TeamColumns, TeamRow, team_columns};
 
 /// Counts what the score is made of, for the teams `asked` in the windows `wanted`.
@@ -212,14 +211,10 @@ fn keep_some(
     organization: Uuid,
     now: DateTime<Utc>,
 ) -> Result<usize, PgError<TeamError>> {
-    // Gives up before PostgreSQL would look for a deadlock and perhaps end somebody's request: this can be done later.
-    connection.batch_execute("SET LOCAL lock_timeout = '300ms'")?;
     // Waits for nobody: who changes what is counted now is waited for by the next round.
-    let is_locked: bool = statement("SELECT pg_try_advisory_xact_lock(hashtext('scores'), hashtext({}))")
-        .bind::<Text, _>(organization.to_string())
-        .rows::<Bool>()
-        .get_result(connection)?;
-    if !is_locked {
+    let lock = statement("SELECT pg_try_advisory_xact_lock(hashtext('scores'), hashtext({}))")
+        .bind::<Text, _>(organization.to_string());
+    if !try_alone(connection, lock)? {
         return Ok(0);
     }
     let rows: Vec<UnkeptRow> = statement(UNKEPT)

@@ -5,13 +5,15 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
+use diesel::connection::SimpleConnection;
 use diesel::expression::{AsExpression, TypedExpressionType};
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{BigInt, Nullable, SqlType, Untyped};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, SqlType, Untyped, Uuid as SqlUuid};
 use diesel::{IntoSql, RunQueryDsl};
 use domain_kernel::{NameKey, Page, Sort};
+use uuid::Uuid;
 
 /// A statement with `{}` in the place of each value, whose rows have the columns `C`.
 pub(crate) struct Statement<C = Untyped> {
@@ -22,6 +24,14 @@ pub(crate) struct Statement<C = Untyped> {
 
 pub(crate) fn statement(sql: impl Into<Cow<'static, str>>) -> Statement {
     Statement { sql: sql.into(), values: Vec::new(), columns: PhantomData }
+}
+
+/// For work that only one may do at a time and that can be done later: tells whether this transaction got the lock that the
+/// statement tries for, and has it give up from now on before PostgreSQL would look for a deadlock and perhaps end somebody's
+/// request.
+pub(crate) fn try_alone(connection: &mut PgConnection, lock: Statement) -> QueryResult<bool> {
+    connection.batch_execute("SET LOCAL lock_timeout = '300ms'")?;
+    lock.rows::<Bool>().get_result(connection)
 }
 
 /// A row of a statement: its fields are the columns in their order, and `$columns` is the type of all of them.
@@ -92,6 +102,12 @@ impl Statement {
         Statement { sql: self.sql, values: self.values, columns: PhantomData }
     }
 
+    /// Goes on with more text.
+    pub(crate) fn then(mut self, sql: &str) -> Self {
+        self.sql.to_mut().push_str(sql);
+        self
+    }
+
     /// Binds the next value.
     pub(crate) fn bind<ST, T>(mut self, value: T) -> Self
     where
@@ -101,6 +117,12 @@ impl Statement {
     {
         self.values.push(Box::new(value.into_sql::<ST>()));
         self
+    }
+
+    /// Binds a list of ids, if there is one.
+    pub(crate) fn bind_ids<T: Copy>(self, ids: Option<&[T]>, uuid: impl Fn(T) -> Uuid) -> Self {
+        let Some(ids) = ids else { return self };
+        self.bind::<Array<SqlUuid>, _>(ids.iter().copied().map(uuid).collect::<Vec<_>>())
     }
 }
 

@@ -1,18 +1,24 @@
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use diesel::result::QueryResult;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{
-    AuditEntry, MembershipId, OrgId, Page, PageRequest, PersonName, Refusal, TeamId, UserId,
+    AuditEntry, ExternalId, FieldErrors, MembershipId, OrgId, Page, PageRequest, PersonName, Refusal, TeamId,
+    UserId,
 };
-use domain_teams::ports::{MembershipOwner, TeamEdit, TeamQueries, TeamRepository};
-use domain_teams::{AddedAdmin, Team, TeamAdmin, TeamError, TeamName};
+use domain_teams::ports::{MembershipOwner, RosterEdit, TeamEdit, TeamQueries, TeamRepository};
+use domain_teams::{AddedAdmin, Team, TeamAdmin, TeamError, TeamName, TeamPeople};
 use uuid::Uuid;
 
 use crate::error::PgError;
-use crate::schema::{memberships, organizations, team_admins, team_memberships, teams};
+use crate::orgs::lock_organization;
+use crate::schema::{memberships, team_admins, team_memberships, teams};
 use crate::sql::{PageColumns, PageRow, read_page, row, statement};
+use crate::team_links::{Link, appoint, join};
 use crate::training::{Affected, withdraw_unlisted};
 use crate::{Pg, audit};
 
@@ -32,7 +38,7 @@ impl PgTeams {
 /// A team `t` with its counts.
 macro_rules! team_columns {
     () => {
-        "t.id, t.organization_id, t.name, t.created_at, t.updated_at, t.deleted_at, \
+        "t.id, t.organization_id, t.name, t.external_id, t.created_at, t.updated_at, t.deleted_at, \
          (SELECT count(*) FROM team_memberships tm JOIN memberships m ON m.id = tm.membership_id \
             WHERE tm.team_id = t.id AND m.status = 'active') AS memberships_count, \
          (SELECT count(*) FROM team_admins ta WHERE ta.team_id = t.id) AS admins_count"
@@ -104,6 +110,7 @@ row! {
         id: Uuid => SqlUuid,
         organization_id: Uuid => SqlUuid,
         name: String => Text,
+        external_id: Option<String> => Nullable<Text>,
         created_at: DateTime<Utc> => Timestamptz,
         updated_at: DateTime<Utc> => Timestamptz,
         deleted_at: Option<DateTime<Utc>> => Nullable<Timestamptz>,
@@ -118,6 +125,7 @@ impl From<TeamRow> for Team {
             id: TeamId::new(row.id),
             organization: OrgId::new(row.organization_id),
             name: TeamName::from_stored(row.name),
+            external_id: row.external_id.map(ExternalId::from_stored),
             memberships_count: row.memberships_count,
             admins_count: row.admins_count,
             created_at: row.created_at,
@@ -219,35 +227,55 @@ fn add_admin(
 fn named(constraint: &str) -> Option<TeamError> {
     match constraint {
         "teams_live_name_key" => Some(TeamError::name_taken()),
+        "teams_live_external_id_key" => Some(TeamError::external_id_taken()),
         "teams_organization_id_fkey" => Some(Refusal::NotFound.into()),
         _ => None,
     }
 }
 
-fn update(connection: &mut PgConnection, id: TeamId, edit: TeamEdit) -> Result<Team, PgError<TeamError>> {
+type Outcome<T> = Result<T, PgError<TeamError>>;
+
+fn load(connection: &mut PgConnection, id: TeamId) -> QueryResult<Option<Team>> {
+    let row =
+        statement(TEAM).bind::<SqlUuid, _>(id.uuid()).rows::<TeamColumns>().get_result::<TeamRow>(connection);
+    Ok(row.optional()?.map(Team::from))
+}
+
+fn insert(connection: &mut PgConnection, team: &Team, audit: AuditEntry) -> QueryResult<()> {
+    diesel::insert_into(teams::table)
+        .values((
+            teams::id.eq(team.id.uuid()),
+            teams::organization_id.eq(team.organization.uuid()),
+            teams::name.eq(team.name.as_str()),
+            teams::external_id.eq(team.external_id.as_ref().map(ExternalId::as_str)),
+            teams::created_at.eq(team.created_at),
+            teams::updated_at.eq(team.updated_at),
+            teams::deleted_at.eq(team.deleted_at),
+        ))
+        .execute(connection)?;
+    audit::insert(connection, audit)
+}
+
+/// Loads the team for update, edits and saves it. The edit may write what belongs to the team.
+fn update(
+    connection: &mut PgConnection,
+    id: TeamId,
+    edit: impl FnOnce(&mut PgConnection, &mut Team) -> Outcome<Option<AuditEntry>>,
+) -> Outcome<Team> {
+    let not_found = || PgError::Refused(Refusal::NotFound.into());
     let found: Option<Uuid> =
         teams::table.find(id.uuid()).select(teams::organization_id).first(connection).optional()?;
-    let Some(organization) = found else { return Err(PgError::Refused(Refusal::NotFound.into())) };
+    let organization = found.ok_or_else(not_found)?;
     // The organization before its team, as everything does that changes what members train.
-    let _: Uuid = organizations::table
-        .find(organization)
-        .select(organizations::id)
-        .for_no_key_update()
-        .first(connection)?;
+    lock_organization::<TeamError>(connection, OrgId::new(organization))?;
     let _: Uuid = teams::table.find(id.uuid()).select(teams::id).for_update().first(connection)?;
-    let load = |connection: &mut PgConnection| {
-        statement(TEAM)
-            .bind::<SqlUuid, _>(id.uuid())
-            .rows::<TeamColumns>()
-            .get_result::<TeamRow>(connection)
-            .map(Team::from)
-    };
-    let mut team = load(connection)?;
+    let mut team = load(connection, id)?.ok_or_else(not_found)?;
     let was_live = team.is_live();
-    let Some(audit) = edit(&mut team).map_err(PgError::Refused)? else { return Ok(team) };
+    let Some(audit) = edit(connection, &mut team)? else { return Ok(team) };
     diesel::update(teams::table.find(id.uuid()))
         .set((
             teams::name.eq(team.name.as_str()),
+            teams::external_id.eq(team.external_id.as_ref().map(ExternalId::as_str)),
             teams::updated_at.eq(team.updated_at),
             teams::deleted_at.eq(team.deleted_at),
         ))
@@ -259,30 +287,136 @@ fn update(connection: &mut PgConnection, id: TeamId, edit: TeamEdit) -> Result<T
         withdraw_unlisted(connection, &Affected::Organization(organization), audit.at)?;
     }
     audit::insert(connection, audit)?;
-    Ok(load(connection)?)
+    load(connection, id)?.ok_or_else(not_found)
+}
+
+// --- People ------------------------------------------------------------------------------------------------------
+
+const PEOPLE: &str = "SELECT ARRAY(SELECT x.membership_id FROM team_memberships x \
+        JOIN memberships m ON m.id = x.membership_id WHERE x.team_id = t.id AND m.status <> 'deactivated'), \
+     ARRAY(SELECT a.membership_id FROM team_admins a WHERE a.team_id = t.id) FROM teams t WHERE t.id = {}";
+
+row! {
+    struct PeopleRow, PeopleColumns {
+        members: Vec<Uuid> => Array<SqlUuid>,
+        admins: Vec<Uuid> => Array<SqlUuid>,
+    }
+}
+
+impl From<PeopleRow> for TeamPeople {
+    fn from(row: PeopleRow) -> Self {
+        let ids = |ids: Vec<Uuid>| ids.into_iter().map(MembershipId::new).collect();
+        Self { members: ids(row.members), admins: ids(row.admins) }
+    }
+}
+
+/// Refuses, naming the fields, unless all have a place in the organization and have not left it; they stay so until the
+/// transaction ends.
+fn require_members(
+    connection: &mut PgConnection,
+    organization: OrgId,
+    wanted: [(&str, &[MembershipId]); 2],
+) -> Outcome<()> {
+    let ids: Vec<Uuid> = wanted.iter().flat_map(|(_, ids)| ids.iter().map(|id| id.uuid())).collect();
+    // In one order for all, so that two that lock some of the same never wait for each other.
+    let present: Vec<Uuid> = memberships::table
+        .filter(memberships::organization_id.eq(organization.uuid()).and(memberships::id.eq_any(ids)))
+        .filter(memberships::status.ne("deactivated"))
+        .order(memberships::id)
+        .select(memberships::id)
+        .for_share()
+        .load(connection)?;
+    let mut errors = FieldErrors::new();
+    for (field, ids) in wanted {
+        let is_unknown = |id: &MembershipId| present.binary_search(&id.uuid()).is_err();
+        let unknown: Vec<MembershipId> = ids.iter().copied().filter(is_unknown).collect();
+        if !unknown.is_empty() {
+            errors.add(field, TeamError::no_members(&unknown));
+        }
+    }
+    errors.into_result().map_err(|fields| PgError::Refused(fields.into()))
+}
+
+/// Makes `after` of who is on the team and who runs it. Who stays keeps the row.
+fn replace_people(
+    connection: &mut PgConnection,
+    team: &Team,
+    before: &TeamPeople,
+    after: &TeamPeople,
+) -> Outcome<()> {
+    let beyond = |wanted: &BTreeSet<MembershipId>, had: &BTreeSet<MembershipId>| -> Vec<MembershipId> {
+        wanted.difference(had).copied().collect()
+    };
+    let uuids = |ids: &[MembershipId]| ids.iter().map(|id| id.uuid()).collect::<Vec<_>>();
+    let (joined, left) = (beyond(&after.members, &before.members), beyond(&before.members, &after.members));
+    let (raised, lowered) = (beyond(&after.admins, &before.admins), beyond(&before.admins, &after.admins));
+    let wanted = [("membership_ids", &*joined), ("admin_membership_ids", &*raised)];
+    require_members(connection, team.organization, wanted)?;
+    let members = team_memberships::table
+        .filter(team_memberships::team_id.eq(team.id.uuid()))
+        .filter(team_memberships::membership_id.eq_any(uuids(&left)));
+    diesel::delete(members).execute(connection)?;
+    let admins = team_admins::table
+        .filter(team_admins::team_id.eq(team.id.uuid()))
+        .filter(team_admins::membership_id.eq_any(uuids(&lowered)));
+    diesel::delete(admins).execute(connection)?;
+    let link = |membership: &MembershipId| Link {
+        organization: team.organization,
+        team: team.id,
+        membership: *membership,
+        at: team.updated_at,
+    };
+    join(connection, joined.iter().map(link))?;
+    appoint(connection, raised.iter().map(link))?;
+    let moved = uuids(&[joined, left].concat());
+    if !moved.is_empty() {
+        withdraw_unlisted(connection, &Affected::Memberships(moved), team.updated_at)?;
+    }
+    Ok(())
 }
 
 #[async_trait]
 impl TeamRepository for PgTeams {
     async fn insert(&self, team: Team, audit: AuditEntry) -> Result<(), TeamError> {
-        let inserted = self.pg.write(move |connection| {
-            diesel::insert_into(teams::table)
-                .values((
-                    teams::id.eq(team.id.uuid()),
-                    teams::organization_id.eq(team.organization.uuid()),
-                    teams::name.eq(team.name.as_str()),
-                    teams::created_at.eq(team.created_at),
-                    teams::updated_at.eq(team.updated_at),
-                    teams::deleted_at.eq(team.deleted_at),
-                ))
-                .execute(connection)?;
-            Ok(audit::insert(connection, audit)?)
-        });
+        let inserted = self.pg.write(move |connection| Ok(insert(connection, &team, audit)?));
         inserted.await.map_err(|error| error.into_domain(named))
     }
 
     async fn update(&self, id: TeamId, edit: TeamEdit) -> Result<Team, TeamError> {
-        let updated = self.pg.write(move |connection| update(connection, id, edit));
+        let updated = self
+            .pg
+            .write(move |connection| update(connection, id, |_, team| edit(team).map_err(PgError::Refused)));
+        updated.await.map_err(|error| error.into_domain(named))
+    }
+
+    async fn insert_with_people(
+        &self,
+        team: Team,
+        people: TeamPeople,
+        audit: AuditEntry,
+    ) -> Result<Team, TeamError> {
+        let inserted = self.pg.write(move |connection| {
+            lock_organization::<TeamError>(connection, team.organization)?;
+            insert(connection, &team, audit)?;
+            replace_people(connection, &team, &TeamPeople::default(), &people)?;
+            load(connection, team.id)?.ok_or_else(|| PgError::Refused(Refusal::NotFound.into()))
+        });
+        inserted.await.map_err(|error| error.into_domain(named))
+    }
+
+    async fn update_with_people(&self, id: TeamId, edit: RosterEdit) -> Result<Team, TeamError> {
+        let updated = self.pg.write(move |connection| {
+            update(connection, id, |connection, team| {
+                let people = statement(PEOPLE).bind::<SqlUuid, _>(id.uuid()).rows::<PeopleColumns>();
+                let before = TeamPeople::from(people.get_result::<PeopleRow>(connection)?);
+                let mut after = before.clone();
+                let audit = edit(team, &mut after).map_err(PgError::Refused)?;
+                if audit.is_some() && after != before {
+                    replace_people(connection, team, &before, &after)?;
+                }
+                Ok(audit)
+            })
+        });
         updated.await.map_err(|error| error.into_domain(named))
     }
 
@@ -319,13 +453,7 @@ impl TeamRepository for PgTeams {
 #[async_trait]
 impl TeamQueries for PgTeams {
     async fn find(&self, id: TeamId) -> Result<Option<Team>, TeamError> {
-        let found = self.pg.read(move |connection| {
-            let row = statement(TEAM)
-                .bind::<SqlUuid, _>(id.uuid())
-                .rows::<TeamColumns>()
-                .get_result::<TeamRow>(connection);
-            Ok(row.optional()?.map(Team::from))
-        });
+        let found = self.pg.read(move |connection| Ok(load(connection, id)?));
         found.await.map_err(PgError::into_storage)
     }
 

@@ -11,14 +11,13 @@ use domain_courses::{
     CategoryName, CourseError, CourseList, CourseName, CoursePool, CoursePoolId, JobTitleInUse, ListedCourse,
     PoolChange, PoolCourse, PoolOverride, TrainingCategory,
 };
-use domain_kernel::{
-    AuditEntry, CourseId, JobTitle, OrgId, Page, PageRequest, Refusal, TeamId, TrainingCategoryId,
-};
+use domain_kernel::{AuditEntry, CourseId, JobTitle, OrgId, Page, PageRequest, TeamId, TrainingCategoryId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::PgError;
-use crate::schema::{course_pool_overrides, courses, organizations, teams, training_categories};
+use crate::orgs::lock_organization;
+use crate::schema::{course_pool_overrides, courses, teams, training_categories};
 use crate::sql::{PageColumns, PageRow, Statement, read_page, row, statement};
 use crate::{Pg, audit};
 
@@ -94,8 +93,8 @@ const WITHDRAW: [&str; 2] = [
 pub(crate) enum Affected {
     /// Anybody of the organization.
     Organization(Uuid),
-    /// One member.
-    Membership(Uuid),
+    /// These members.
+    Memberships(Vec<Uuid>),
 }
 
 /// Takes back assignments that are not begun and are not in their member's lists any more. To be called with the
@@ -105,27 +104,12 @@ pub(crate) fn withdraw_unlisted(
     affected: &Affected,
     at: DateTime<Utc>,
 ) -> QueryResult<()> {
-    let (whose, id) = match affected {
-        Affected::Organization(id) => ("m.organization_id = {}", *id),
-        Affected::Membership(id) => ("m.id = {}", *id),
+    let withdrawal = |whose: &str| statement(WITHDRAW.join(whose));
+    let withdrawal = match affected {
+        Affected::Organization(id) => withdrawal("m.organization_id = {}").bind::<SqlUuid, _>(*id),
+        Affected::Memberships(ids) => withdrawal("m.id = ANY({})").bind::<Array<SqlUuid>, _>(ids.clone()),
     };
-    statement(WITHDRAW.join(whose))
-        .bind::<SqlUuid, _>(id)
-        .bind::<Timestamptz, _>(at)
-        .bind::<Timestamptz, _>(at)
-        .execute(connection)
-        .map(drop)
-}
-
-/// Makes changes in one organization queue up. Refused if there is none.
-fn lock_organization(connection: &mut PgConnection, organization: OrgId) -> Outcome<()> {
-    let found: Option<Uuid> = organizations::table
-        .find(organization.uuid())
-        .select(organizations::id)
-        .for_no_key_update()
-        .first(connection)
-        .optional()?;
-    found.map(drop).ok_or_else(|| PgError::Refused(Refusal::NotFound.into()))
+    withdrawal.bind::<Timestamptz, _>(at).bind::<Timestamptz, _>(at).execute(connection).map(drop)
 }
 
 // --- Categories ----------------------------------------------------------------------------------------------------
@@ -220,7 +204,7 @@ fn unset_default(
 }
 
 fn insert(connection: &mut PgConnection, category: &TrainingCategory, mut audit: AuditEntry) -> Outcome<()> {
-    lock_organization(connection, category.organization)?;
+    lock_organization::<CourseError>(connection, category.organization)?;
     if category.is_default {
         let loser = unset_default(connection, category.organization, category.updated_at)?;
         if let (Some(loser), Some(Value::Object(after))) = (loser, &mut audit.after) {
@@ -250,7 +234,7 @@ fn update(
     courses: Vec<CourseId>,
     edit: CategoriesEdit,
 ) -> Outcome<Vec<TrainingCategory>> {
-    lock_organization(connection, organization)?;
+    lock_organization::<CourseError>(connection, organization)?;
     let before = all_categories(connection, organization)?;
     let known = lock_courses(connection, courses.into_iter().map(CourseId::uuid).collect())?;
     let mut after = before.clone();
@@ -581,7 +565,7 @@ fn set_pools(
     changes: &[PoolChange],
     judge: PoolJudge,
 ) -> Outcome<Vec<CoursePool>> {
-    lock_organization(connection, organization)?;
+    lock_organization::<CourseError>(connection, organization)?;
     let facts = load_facts(connection, organization, changes)?;
     if let Some(audit) = judge(&facts).map_err(PgError::Refused)? {
         let present = |change: &PoolChange| {

@@ -5,25 +5,25 @@ use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sql_types::{Bool, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{
-    EmailAddress, InviteCode, MembershipId, OrgId, PasswordResetId, PersonName, SessionId, StaffRole,
-    StorageError, TeamId, UserId,
+    EmailAddress, InviteCode, LanguageCode, MembershipId, OrgId, PasswordResetId, PersonName, Refusal,
+    SessionId, StaffRole, StorageError, TeamId, UserId,
 };
 use domain_users::ports::{
-    PasswordGround, PasswordResetRepository, PasswordUpdate, Registration, SessionRepository,
-    StoredCredentials, UserChange, UserEdit, UserQueries, UserRepository,
+    ErasureDecision, PasswordGround, PasswordResetRepository, PasswordUpdate, Registration,
+    SessionRepository, StoredCredentials, UserChange, UserEdit, UserQueries, UserRepository,
 };
 use domain_users::{
-    Account, ClientId, Device, FormerUid, Login, MembershipBrief, MembershipStatus, PasswordHash,
+    Account, ClientId, Device, Erasure, FormerUid, Login, MembershipBrief, MembershipStatus, PasswordHash,
     PasswordReset, Provider, RedirectTarget, Session, TokenHash, TokenState, User, UserError, Username,
 };
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::assignments::withdraw_open;
 use crate::champions::read_champion;
+use crate::erasure::{erase, erase_due, hold_organizations, leave, require_other_admins};
 use crate::error::{PgError, unreadable};
 use crate::invitations::take_membership;
-use crate::schema::{invitations, memberships, password_resets, sessions, users};
+use crate::schema::{invitations, password_resets, sessions, users};
 use crate::sql::{row, statement};
 use crate::{Pg, audit};
 
@@ -40,9 +40,9 @@ impl PgUsers {
     }
 }
 
-type Outcome<T> = Result<T, PgError<UserError>>;
+pub(crate) type Outcome<T> = Result<T, PgError<UserError>>;
 
-fn refuse<T>(error: UserError) -> Outcome<T> {
+pub(crate) fn refuse<T>(error: UserError) -> Outcome<T> {
     Err(PgError::Refused(error))
 }
 
@@ -135,7 +135,7 @@ impl TryFrom<UserRow> for User {
             first_name: PersonName::from_stored(row.first_name),
             last_name: PersonName::from_stored(row.last_name),
             staff_role: row.staff_role.as_deref().and_then(StaffRole::parse),
-            language: row.language,
+            language: LanguageCode::from_stored(row.language),
             must_change_password: row.must_change_password,
             locked_at: row.locked_at,
             deleted_at: row.deleted_at,
@@ -200,7 +200,7 @@ impl AccountRow {
 }
 
 /// A user, whether they deleted the account or not.
-fn load_account(connection: &mut PgConnection, id: UserId) -> Outcome<Account> {
+pub(crate) fn load_account(connection: &mut PgConnection, id: UserId) -> Outcome<Account> {
     let row: AccountRow =
         statement(ACCOUNT).bind::<SqlUuid, _>(id.uuid()).rows::<AccountColumns>().get_result(connection)?;
     row.read().map_err(PgError::Refused)
@@ -260,7 +260,7 @@ macro_rules! user_values {
             users::first_name.eq($user.first_name.as_str()),
             users::last_name.eq($user.last_name.as_str()),
             users::staff_role.eq($user.staff_role.map(StaffRole::as_str)),
-            users::language.eq(&$user.language),
+            users::language.eq($user.language.as_str()),
             users::must_change_password.eq($user.must_change_password),
             users::locked_at.eq($user.locked_at),
             users::deleted_at.eq($user.deleted_at),
@@ -310,11 +310,12 @@ fn insert_session(connection: &mut PgConnection, session: &Session) -> QueryResu
 /// Stores the hash and ends what the ground does not keep.
 fn set_password(connection: &mut PgConnection, update: &PasswordUpdate) -> Outcome<()> {
     let user = update.user.uuid();
-    let active = users::deleted_at.is_null().and(users::locked_at.is_null());
-    let changed = diesel::update(users::table.find(user).filter(active))
+    let is_issued = update.ground == PasswordGround::Issued;
+    let let_in = users::locked_at.is_null().or(is_issued.into_sql::<Bool>());
+    let changed = diesel::update(users::table.find(user).filter(users::deleted_at.is_null().and(let_in)))
         .set((
             users::password_hash.eq(update.password_hash.reveal()),
-            users::must_change_password.eq(false),
+            users::must_change_password.eq(is_issued),
             users::updated_at.eq(update.at),
         ))
         .execute(connection)?;
@@ -322,6 +323,7 @@ fn set_password(connection: &mut PgConnection, update: &PasswordUpdate) -> Outco
         return refuse(match update.ground {
             PasswordGround::Session(_) => UserError::NotSignedIn,
             PasswordGround::Reset(..) => UserError::ResetTokenNotUsable,
+            PasswordGround::Issued => Refusal::NotFound.into(),
         });
     }
     match &update.ground {
@@ -346,9 +348,22 @@ fn set_password(connection: &mut PgConnection, update: &PasswordUpdate) -> Outco
             diesel::delete(sessions::table.filter(sessions::user_id.eq(user))).execute(connection)?;
             insert_session(connection, session)?;
         }
+        PasswordGround::Issued => {
+            diesel::delete(sessions::table.filter(sessions::user_id.eq(user))).execute(connection)?;
+        }
     }
     end_resets(connection, update.user, update.at)?;
     Ok(())
+}
+
+/// Ends all sessions of a user, and what could open one without the password.
+pub(crate) fn end_sessions(
+    connection: &mut PgConnection,
+    user: UserId,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    diesel::delete(sessions::table.filter(sessions::user_id.eq(user.uuid()))).execute(connection)?;
+    end_resets(connection, user, at)
 }
 
 /// Uses up all reset links of a user.
@@ -486,7 +501,7 @@ impl UserRepository for PgUsers {
                 return Ok(None);
             }
             let mut account = load_account(connection, id)?;
-            let old_address = account.user.email.clone();
+            let (old_address, was_active) = (account.user.email.clone(), account.user.is_active());
             let entry = match edit(&mut account).map_err(PgError::Refused)? {
                 UserChange::None => return Ok(Some((account, false))),
                 UserChange::Own => None,
@@ -497,6 +512,9 @@ impl UserRepository for PgUsers {
             if user.email != old_address {
                 // Whoever reads the old mailbox must not be able to use a link that was sent there.
                 end_resets(connection, id, user.updated_at)?;
+            }
+            if was_active && !user.is_active() {
+                end_sessions(connection, id, user.updated_at)?;
             }
             if let Some(password) = &password {
                 set_password(connection, password)?;
@@ -519,56 +537,9 @@ impl UserRepository for PgUsers {
 
     async fn delete(&self, id: UserId, at: DateTime<Utc>) -> Result<(), UserError> {
         let deleted = self.pg.write(move |connection| {
-            let user = id.uuid();
-            // Locked in the order of ids, so that two last admins who leave at once neither dead-lock nor both get away; and all
-            // of them, so that nobody is made an admin meanwhile.
-            let organizations = statement(
-                "SELECT o.id FROM organizations o WHERE o.id IN (SELECT organization_id FROM memberships \
-                 WHERE user_id = {} AND status = 'active') ORDER BY o.id FOR NO KEY UPDATE",
-            );
-            organizations.bind::<SqlUuid, _>(user).execute(connection)?;
-            let own = memberships::user_id.eq(user).and(memberships::org_admin);
-            let administered: Vec<Uuid> = memberships::table
-                .filter(own.and(memberships::status.eq("active")))
-                .select(memberships::organization_id)
-                .load(connection)?;
-            let other_admins = memberships::table
-                .filter(memberships::organization_id.eq_any(&administered))
-                .filter(memberships::org_admin.and(memberships::status.eq("active")))
-                .filter(memberships::user_id.ne(user))
-                .select(memberships::organization_id)
-                .distinct();
-            let covered: Vec<Uuid> = other_admins.load(connection)?;
-            if covered.len() < administered.len() {
-                return refuse(UserError::LastOrgAdmin);
-            }
-            let marked = diesel::update(users::table.find(user).filter(users::deleted_at.is_null()))
-                .set((users::deleted_at.eq(at), users::updated_at.eq(at)))
-                .execute(connection)?;
-            if marked == 0 {
-                return refuse(UserError::NotSignedIn);
-            }
-            diesel::delete(sessions::table.filter(sessions::user_id.eq(user))).execute(connection)?;
-            end_resets(connection, id, at)?;
-            let active = memberships::table
-                .filter(memberships::user_id.eq(user).and(memberships::status.eq("active")));
-            diesel::update(active)
-                .set((
-                    memberships::status.eq("deactivated"),
-                    memberships::org_admin.eq(false),
-                    memberships::deactivated_at.eq(at),
-                    memberships::updated_at.eq(at),
-                ))
-                .execute(connection)?;
-            let own = memberships::table.filter(memberships::user_id.eq(user)).select(memberships::id);
-            let own: Vec<Uuid> = own.load(connection)?;
-            withdraw_open(connection, &own, at)?;
-            statement(
-                "DELETE FROM team_admins WHERE membership_id IN (SELECT id FROM memberships WHERE user_id = {})",
-            )
-            .bind::<SqlUuid, _>(user)
-            .execute(connection)?;
-            Ok(())
+            hold_organizations(connection, id)?;
+            require_other_admins(connection, id)?;
+            if leave(connection, id, at)? { Ok(()) } else { refuse(UserError::NotSignedIn) }
         });
         deleted.await.map_err(PgError::into_storage)
     }
@@ -578,26 +549,17 @@ impl UserRepository for PgUsers {
         deleted_before: DateTime<Utc>,
         at: DateTime<Utc>,
     ) -> Result<u64, UserError> {
-        let erased = self.pg.write(move |connection| {
-            let erased = statement(
-                "WITH due AS (SELECT id FROM users WHERE deleted_at < {} AND erased_at IS NULL LIMIT 1000 FOR UPDATE SKIP LOCKED), \
-                 roster AS (UPDATE memberships m SET first_name = 'Erased', last_name = 'Person', email = NULL, \
-                    external_id = NULL, updated_at = {} FROM due WHERE m.user_id = due.id), \
-                 mails AS (UPDATE invitations i SET sent_to = NULL, sent_at = NULL FROM due WHERE i.sent_to IS NOT NULL \
-                    AND (i.accepted_by = due.id OR i.membership_id IN \
-                        (SELECT m.id FROM memberships m WHERE m.user_id = due.id))) \
-                 UPDATE users u SET username = 'erased-' || gen_random_uuid(), provider = 'username', email = NULL, \
-                    first_name = 'Erased', last_name = 'Person', password_hash = NULL, staff_role = NULL, \
-                    former_uid = NULL, uid_changed_at = NULL, last_sign_in_at = NULL, erased_at = {}, updated_at = {} \
-                 FROM due WHERE u.id = due.id",
-            )
-            .bind::<Timestamptz, _>(deleted_before)
-            .bind::<Timestamptz, _>(at)
-            .bind::<Timestamptz, _>(at)
-            .bind::<Timestamptz, _>(at)
-            .execute(connection)?;
-            Ok(erased as u64)
-        });
+        let erased = self.pg.write(move |connection| Ok(erase_due(connection, deleted_before, at)? as u64));
+        erased.await.map_err(PgError::into_storage)
+    }
+
+    async fn erase(
+        &self,
+        id: UserId,
+        at: DateTime<Utc>,
+        decide: ErasureDecision,
+    ) -> Result<Erasure, UserError> {
+        let erased = self.pg.write(move |connection| erase(connection, id, at, decide));
         erased.await.map_err(PgError::into_storage)
     }
 }

@@ -646,6 +646,24 @@ async fn of_many_repetitions_at_once_one_is_new() {
     assert!(told.iter().flatten().flatten().all(|recorded| recorded.assignment.completed_at == Some(at(2))));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_devices_that_report_at_once_none_is_sent_away() {
+    let world = Arc::new(World::new().await);
+    let taught = world.teach(true, 0);
+    world.given(at(1)).await;
+    let call = |n: i64| {
+        let world = Arc::clone(&world);
+        async move {
+            let moment = |k: i64| at(2) + chrono::Duration::milliseconds(n * 10 + k);
+            let events = (0..=n % 3).map(|k| (taught.course, update(moment(k), json!({ "percent": n }))));
+            world.tell_all(events.collect(), at(3)).await
+        }
+    };
+    let told = all_at_once((0..90).map(call)).await;
+    let new = told.iter().flatten().flatten().filter(|recorded| !recorded.duplicate).count();
+    assert_eq!((new, count(&world.db, "progress_events")), (180, 180));
+}
+
 #[tokio::test]
 async fn a_clock_in_the_future_earns_no_time_and_loses_no_progress() {
     let world = World::new().await;

@@ -15,6 +15,8 @@ use domain_kernel::{
     AuditEntry, AuditSubject, CourseId, DomainError, ErrorKind, JobTitle, MembershipId, OrgId, Page, Refusal,
     TeamId, TrainingCategoryId, UserId,
 };
+use domain_teams::ports::RosterEdit;
+use domain_teams::{Team, TeamPeople};
 
 use crate::common::{
     ALL, Lock, Ports, a_category, a_membership, an_audit, at, audit_json, category_audit, edited, everything,
@@ -367,6 +369,23 @@ async fn each_way_to_change_the_lists_withdraws() {
     assert_eq!(state(&db, &second), "withdrawn at 3000");
     assert_eq!(state(&db, &others), "assigned");
 
+    // The same when people are moved by the lists of the teams.
+    let third = given_assignment(&db, member, course, "in_progress", "course_pool");
+    let staffed = |people: &[MembershipId]| -> RosterEdit {
+        let (members, audit) = (people.iter().copied().collect(), pool_audit(staff, organization));
+        Box::new(move |team: &mut Team, present: &mut TeamPeople| {
+            (present.members, team.updated_at) = (members, at(65));
+            Ok(Some(audit))
+        })
+    };
+    let moved = given_trainee(&ports, staff, organization, Some("Driver"), &[alpha]).await;
+    let fourth = given_assignment(&db, moved, course, "assigned", "course_pool");
+    ports.teams.update_with_people(bravo, staffed(&[member, moved])).await.expect("changes");
+    assert_eq!(state(&db, &fourth), "assigned", "Alpha still trains it");
+    ports.teams.update_with_people(alpha, staffed(&[other])).await.expect("changes");
+    assert_eq!(state(&db, &fourth), "withdrawn at 3900");
+    assert_eq!((state(&db, &third), state(&db, &others)), ("in_progress".into(), "assigned".into()));
+
     let own = vec![wish(alpha, drivers.id, Some(&[]))];
     let set = ports.training.set_pools(organization, own, passing(pool_audit(staff, organization))).await;
     set.expect("stores");
@@ -382,7 +401,7 @@ async fn each_way_to_change_the_lists_withdraws() {
     ports.training.update(organization, vec![], emptied).await.expect("changes");
     assert_eq!(state(&db, &second), "assigned", "the team's own list still has it");
     let audit = AuditEntry { at: at(70), ..pool_audit(staff, organization) };
-    let deleted = Box::new(move |team: &mut domain_teams::Team| {
+    let deleted = Box::new(move |team: &mut Team| {
         team.deleted_at = Some(at(70));
         Ok(Some(audit))
     });
@@ -398,10 +417,10 @@ async fn each_way_to_change_the_lists_withdraws() {
     let edit = category_change(drivers.id, audit, |category| category.is_default = true);
     ports.training.update(organization, vec![], edit).await.expect("changes");
     let untitled = given_trainee(&ports, staff, organization, None, &[]).await;
-    let third = given_assignment(&db, untitled, course, "assigned", "course_pool");
+    let fifth = given_assignment(&db, untitled, course, "assigned", "course_pool");
     let rest = TrainingCategory { is_default: true, updated_at: at(60), ..a_category(organization, "Rest") };
     ports.training.insert(rest.clone(), category_audit(staff, &rest)).await.expect("it is new");
-    assert_eq!(state(&db, &third), "withdrawn at 3600");
+    assert_eq!(state(&db, &fifth), "withdrawn at 3600");
 }
 
 #[tokio::test]

@@ -4,8 +4,10 @@ mod common;
 
 use adapter_postgres::testing::TestDatabase;
 use domain_courses::ports::{CourseEdit, CourseFilter};
-use domain_courses::{Course, CourseError, CourseName, Description, Edition, LanguageCode};
-use domain_kernel::{AuditEntry, AuditSubject, CourseId, CourseVersionId, OrgId, Page, Refusal, UserId};
+use domain_courses::{Course, CourseError, CourseName, Description, Edition};
+use domain_kernel::{
+    AuditEntry, AuditSubject, CourseId, CourseVersionId, LanguageCode, OrgId, Page, Refusal, UserId,
+};
 
 use crate::common::{
     ALL, Ports, a_membership, an_audit, at, audit_json, count, everything, fields_of, next_id, page,

@@ -7,7 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain_kernel::{
     AuditEntry, AuditSubject, EmailAddress, InvitationId, OrgId, Page, PageRequest, Refusal, UserId,
 };
-use domain_memberships::ports::{InvitationChange, InvitationEdit, InvitationFilter, NewMembership};
+use domain_memberships::ports::{
+    InvitationChange, InvitationEdit, InvitationFilter, InvitationSelection, NewMembership,
+};
 use domain_memberships::{
     Invitation, InvitationDetails, InvitationStatus, MembershipError, MembershipStatus,
 };
@@ -24,6 +26,7 @@ fn details_of(new: &NewMembership) -> InvitationDetails {
         organization_name: "North".into(),
         membership_name: format!("{} {}", new.membership.first_name, new.membership.last_name),
         membership_status: MembershipStatus::Pending,
+        gives_say: new.membership.org_admin || !new.membership.administered_teams.is_empty(),
         email: new.membership.email.clone(),
         sent: None,
         accepted: None,
@@ -270,6 +273,55 @@ async fn another_organizations_invitations_are_not_listed_and_an_unknown_ones_ar
 }
 
 // --- update ------------------------------------------------------------------------------------------------------
+
+// --- list --------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn those_of_all_organizations_are_listed_newest_first_and_may_be_selected() {
+    let db = TestDatabase::create();
+    let (ports, staff, organization) = Ports::ready(&db).await;
+    let elsewhere = ports.given_organization(staff, "South").await;
+    let first = given_invited(&ports, staff, organization, "AAAA22", at(20)).await;
+    let foreign = given_invited(&ports, staff, elsewhere, "BBBB22", at(21)).await;
+    let foreign = InvitationDetails { organization_name: "South".into(), ..foreign };
+    let last = given_invited(&ports, staff, organization, "CCCC22", at(22)).await;
+    let of = |details: &InvitationDetails| (details.invitation.id, details.invitation.membership);
+    let [(a, _), (b, of_b), (c, of_c)] = [of(&first), of(&foreign), of(&last)];
+    let unknown = InvitationId::new(next_id());
+    for (ids, memberships, expected) in [
+        (None, None, vec![&last, &foreign, &first]),
+        (Some(vec![a, b, unknown]), None, vec![&foreign, &first]),
+        (None, Some(vec![of_b, of_c]), vec![&last, &foreign]),
+        (Some(vec![a, b]), Some(vec![of_b, of_c]), vec![&foreign]),
+        (Some(vec![c]), Some(vec![of_b]), vec![]),
+        (Some(vec![]), None, vec![]),
+    ] {
+        let selection = InvitationSelection { ids, memberships };
+        let expected: Vec<InvitationDetails> = expected.into_iter().cloned().collect();
+        let total = i64::try_from(expected.len()).expect("few");
+        let listed = ports.invitations.list(selection.clone(), ALL).await.expect("a read");
+        assert_eq!(listed, Page { items: expected.clone(), total }, "{selection:?}");
+        let second = ports.invitations.list(selection, page(1, 1)).await.expect("a read");
+        assert_eq!(second, Page { items: expected.into_iter().skip(1).take(1).collect(), total });
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_tells_whether_it_gives_a_say() {
+    let db = TestDatabase::create();
+    let (ports, staff, organization) = Ports::ready(&db).await;
+    let team = ports.given_team(staff, organization, "Night shift").await;
+    for (org_admin, teams, invite_code) in
+        [(false, vec![], "AAAA22"), (true, vec![], "BBBB22"), (false, vec![team], "CCCC22")]
+    {
+        let mut new = a_membership(staff, organization, invite_code);
+        new.membership.org_admin = org_admin;
+        new.membership.administered_teams = teams;
+        let expected = details_of(&new);
+        ports.given_membership(new).await;
+        assert_eq!(found(&ports, expected.invitation.id).await, expected);
+    }
+}
 
 #[tokio::test]
 async fn an_edited_invitation_is_saved_with_its_audit_row() {

@@ -5,12 +5,12 @@ mod common;
 use adapter_postgres::testing::TestDatabase;
 use chrono::{NaiveDate, TimeDelta};
 use domain_kernel::{
-    AuditEntry, AuditSubject, EmailAddress, InvitationId, JobTitle, MembershipId, OrgId, Refusal, TeamId,
-    UserId,
+    AuditEntry, AuditSubject, EmailAddress, ExternalId, InvitationId, JobTitle, MembershipId, OrgId, Refusal,
+    TeamId, UserId,
 };
 use domain_memberships::ports::MembershipEdit;
 use domain_memberships::{
-    ExternalId, Invitation, InvitationStatus, Membership, MembershipError, MembershipStatus, MembershipView,
+    Invitation, InvitationStatus, Membership, MembershipError, MembershipStatus, MembershipView,
 };
 use domain_teams::Team;
 use domain_users::UserError;

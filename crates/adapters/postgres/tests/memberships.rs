@@ -5,11 +5,11 @@ mod common;
 use adapter_postgres::testing::TestDatabase;
 use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::Tz;
-use domain_kernel::{OrgId, TeamId, UserId};
+use domain_kernel::{ExternalId, OrgId, TeamId, UserId};
 use domain_memberships::ports::{NewMembership, RosterSettings};
 use domain_memberships::{
-    Added, ExternalId, Invitation, InvitationPreview, InvitationStatus, Membership, MembershipError,
-    MembershipStatus, MembershipView, UserBrief,
+    Added, Invitation, InvitationPreview, InvitationStatus, Membership, MembershipError, MembershipStatus,
+    MembershipView, UserBrief,
 };
 use domain_users::User;
 use serde_json::json;

@@ -5,7 +5,10 @@ mod common;
 use adapter_postgres::testing::TestDatabase;
 use domain_kernel::{AuditEntry, AuditSubject, OrgId, Page, Refusal, UserId};
 use domain_orgs::ports::OrganizationEdit;
-use domain_orgs::{Cadence, Folder, OrgError, OrgName, Organization, SamlInfo};
+use domain_orgs::{
+    Cadence, Folder, GraceDays, LateWindowDays, OrgError, OrgName, Organization, RecycleDays, SamlInfo,
+    TimeZone,
+};
 use serde_json::json;
 
 use crate::common::{
@@ -29,9 +32,11 @@ async fn an_organization_and_its_audit_row_are_stored_whole() {
     let plain = Organization {
         saml_info: None,
         sso_enforced: false,
-        time_zone: "UTC".into(),
+        time_zone: TimeZone::utc(),
         cadence: Cadence::SelfPaced,
-        reporting_grace_days: 0,
+        reporting_grace_days: GraceDays::DEFAULT,
+        late_window_days: LateWindowDays::DEFAULT,
+        recycle_after_days: RecycleDays::DEFAULT,
         ..an_organization("South")
     };
     let audits = [audit_of(staff, &full), audit_of(staff, &plain)];
@@ -43,7 +48,7 @@ async fn an_organization_and_its_audit_row_are_stored_whole() {
         json!({
             "id": full.id.to_string(), "name": "North", "s3_integrations_folder": "north/feed",
             "saml_info": "<EntityDescriptor/>", "sso_enforced": true, "time_zone": "America/Chicago",
-            "cadence": "monthly", "reporting_grace_days": 14, "late_window_days": 14, "recycle_after_days": 180,
+            "cadence": "monthly", "reporting_grace_days": 14, "late_window_days": 21, "recycle_after_days": 90,
             "created_at": at(2).to_rfc3339(), "updated_at": at(3).to_rfc3339(),
         }),
         json!({
@@ -186,6 +191,103 @@ async fn the_identity_provider_is_saved_with_the_audit_row() {
     assert_eq!(read.items, [other], "others stay as they are");
 }
 
+/// The change of an organization that leaves this audit row.
+fn edited(audit: AuditEntry, change: impl FnOnce(&mut Organization) + Send + 'static) -> OrganizationEdit {
+    Box::new(move |organization| {
+        change(organization);
+        Ok(Some(audit))
+    })
+}
+
+#[tokio::test]
+async fn everything_that_is_said_of_an_organization_is_saved() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let staff = ports.given_staff().await;
+    let id = ports.given_organization(staff, "North").await;
+    let stored = ports.organizations.find(id).await.expect("a read").expect("it is there");
+    let wanted = Organization {
+        name: OrgName::parse("Port").expect("a name"),
+        s3_integrations_folder: Folder::parse("north").expect("a folder"),
+        saml_info: None,
+        sso_enforced: false,
+        time_zone: TimeZone::parse("Asia/Kathmandu").expect("a time zone"),
+        cadence: Cadence::SelfPaced,
+        reporting_grace_days: GraceDays::parse(0).expect("in bounds"),
+        late_window_days: LateWindowDays::parse(60).expect("in bounds"),
+        recycle_after_days: RecycleDays::parse(3650).expect("in bounds"),
+        updated_at: at(50),
+        ..stored.clone()
+    };
+    let new = wanted.clone();
+    let edit = edited(audit_of(staff, &stored), move |organization| *organization = new);
+    assert_eq!(ports.organizations.update(id, edit).await.expect("changes"), wanted);
+    assert_eq!(ports.organizations.find(id).await.expect("a read"), Some(wanted));
+    assert_eq!(ports.organizations.find(OrgId::new(next_id())).await.expect("a read"), None);
+}
+
+#[tokio::test]
+async fn a_changed_folder_is_free_of_others_but_may_lie_around_the_own_one() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let staff = ports.given_staff().await;
+    let id = ports.given_organization(staff, "North").await;
+    ports.given_organization(staff, "South").await;
+    for (folder, is_free) in [
+        ("south/feed", false),
+        ("south", false),
+        ("south/feed/daily", false),
+        ("north/feed/daily", true),
+        ("north", true),
+        ("south/feeds", true),
+    ] {
+        let before = everything(&db);
+        let stored = ports.organizations.find(id).await.expect("a read").expect("it is there");
+        let wanted = Folder::parse(folder).expect("a folder");
+        let edit = edited(audit_of(staff, &stored), |organization| {
+            organization.s3_integrations_folder = wanted;
+        });
+        let changed = ports.organizations.update(id, edit).await;
+        assert_eq!(changed.is_ok(), is_free, "{folder}: {changed:?}");
+        if let Err(refused) = changed {
+            assert_eq!(fields_of(&refused), [("s3_integrations_folder".to_owned(), "taken")]);
+            assert_eq!(everything(&db), before);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_time_zone_that_the_database_cannot_count_in_is_refused() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let staff = ports.given_staff().await;
+    let stored = an_organization("North");
+    ports.organizations.insert(stored.clone(), audit_of(staff, &stored)).await.expect("it is new");
+    let before = everything(&db);
+    let edit = edited(audit_of(staff, &stored), |organization| {
+        organization.time_zone = TimeZone::from_stored("Mars/Phobos".into());
+    });
+    let refused = ports.organizations.update(stored.id, edit).await.expect_err("no such zone");
+    assert_eq!(fields_of(&refused), [("time_zone".to_owned(), "invalid")]);
+    assert_eq!(everything(&db), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_folders_that_are_taken_at_once_none_lies_within_the_other() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let staff = ports.given_staff().await;
+    let taken = (0..4).map(|depth| {
+        let folder = Folder::parse(&format!("feed{}", "/daily".repeat(depth))).expect("a folder");
+        let organization =
+            Organization { s3_integrations_folder: folder, ..an_organization(&format!("number-{depth}")) };
+        let (ports, audit) = (ports.clone(), audit_of(staff, &organization));
+        async move { ports.organizations.insert(organization, audit).await.is_ok() }
+    });
+    let taken = all_at_once(taken).await;
+    assert_eq!(taken.iter().filter(|is_taken| **is_taken).count(), 1, "{taken:?}");
+}
+
 #[tokio::test]
 async fn the_edit_sees_the_stored_organization_with_its_counts() {
     let db = TestDatabase::create();
@@ -278,6 +380,12 @@ async fn the_organizations_that_exist_are_listed_by_name_with_their_counts() {
     all[0] = Organization { teams_count: 1, memberships_count: 2, ..all[0].clone() };
 
     let expected = [1, 0, 2, 3].map(|index| all[index].clone());
+    let every = [1, 0, 2, 3, 4].map(|index| all[index].clone());
+    for (offset, limit, items) in [(0, 9, &every[..]), (1, 2, &every[1..3]), (9, 2, &[])] {
+        let part = ports.organizations.list(page(offset, limit)).await.expect("a read");
+        assert_eq!(part, Page { items: items.to_vec(), total: 5 });
+    }
+
     let ids: Vec<OrgId> = vec![all[3].id, all[2].id, OrgId::new(next_id()), all[0].id, all[1].id, all[0].id];
     let listed = ports.organizations.list_by_ids(ids.clone(), ALL).await.expect("a read");
     assert_eq!(listed, Page { items: expected.to_vec(), total: 4 });

@@ -176,7 +176,7 @@ async fn an_update_of_the_account_can_use_a_link_as_well() {
     let (user, first) = ports.given_user("zoe@example.org").await;
     let reset = a_reset(user.id, at(20));
     ports.resets.insert(reset.clone()).await.expect("inserts");
-    let edit = |language: &'static str| common::own(move |user| user.language = language.into());
+    let edit = |code: &'static str| common::own(move |user| user.language = common::language(code));
     let session = a_session(user.id, at(30));
     let update = by_reset(&reset, &session);
     let updated = ports.users.update(user.id, edit("es"), Some(update)).await.expect("the link is good");

@@ -348,7 +348,7 @@ async fn while_the_database_is_away_requests_are_unavailable_in_time_and_it_reco
     for (result, took) in all_at_once(requests).await {
         let is_unavailable = matches!(result, Err(UserError::Storage(StorageError::Unavailable(_))));
         assert!(is_unavailable, "{result:?}");
-        // Waiting for a permit and waiting for a connection: each no longer than the acquire timeout of 300 ms.
+        // Waiting for a thread and waiting for a connection: each no longer than the acquire timeout of 300 ms.
         assert!(took < Duration::from_secs(3), "{took:?}");
     }
     let registration = a_registration(&a_user("newcomer"), None);

@@ -4,7 +4,7 @@ mod common;
 
 use adapter_postgres::testing::TestDatabase;
 use domain_kernel::{MembershipId, OrgId, Page, TeamId, UserId};
-use domain_memberships::ports::MemberSearch;
+use domain_memberships::ports::{MemberSearch, MembershipSelection};
 use domain_memberships::{FoundMember, MembershipStatus, MembershipView};
 use domain_users::User;
 use proptest::prelude::*;
@@ -122,6 +122,67 @@ async fn an_empty_team_has_an_empty_list_and_a_deleted_or_unknown_one_none() {
             let empty = expected.map(|organization| (organization, Page { items: vec![], total: 0 }));
             assert_eq!(found, empty);
         }
+    }
+}
+
+// --- list --------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn those_of_all_organizations_are_listed_whole_in_the_order_of_ids_and_may_be_selected() {
+    let db = TestDatabase::create();
+    let (ports, staff, organization, team) = ready(&db).await;
+    let elsewhere = ports.given_organization(staff, "South").await;
+    let other_team = ports.given_team(staff, organization, "Early shift").await;
+    let mut views = Vec::new();
+    for (organization, teams, invite_code) in [
+        (organization, vec![team], "AAAA22"),
+        (elsewhere, vec![], "BBBB22"),
+        (organization, vec![other_team, team], "CCCC22"),
+        (organization, vec![], "DDDD22"),
+    ] {
+        let mut new = a_membership(staff, organization, invite_code);
+        new.membership.teams = teams;
+        views.push(ports.given_membership(new).await.membership.id);
+    }
+    ports.given_member("person", Some("AAAA22")).await;
+    ports.given_departure(staff, views[3], at(40)).await;
+    let [a, b, c, d] = views[..] else { panic!("four memberships") };
+    let none = MembershipSelection::default();
+    let organizations = |ids: &[OrgId]| Some(ids.to_vec());
+    for (selection, expected) in [
+        (none.clone(), vec![a, b, c, d]),
+        (
+            MembershipSelection { organizations: organizations(&[organization]), ..none.clone() },
+            vec![a, c, d],
+        ),
+        (
+            MembershipSelection { organizations: organizations(&[organization, elsewhere]), ..none.clone() },
+            vec![a, b, c, d],
+        ),
+        (
+            MembershipSelection { ids: Some(vec![d, b, MembershipId::new(next_id())]), ..none.clone() },
+            vec![b, d],
+        ),
+        (MembershipSelection { teams: Some(vec![team, other_team]), ..none.clone() }, vec![a, c]),
+        (MembershipSelection { teams: Some(vec![other_team]), ids: Some(vec![a]), ..none.clone() }, vec![]),
+        (
+            MembershipSelection {
+                teams: Some(vec![team]),
+                ids: Some(vec![a, b]),
+                organizations: organizations(&[organization]),
+            },
+            vec![a],
+        ),
+    ] {
+        let mut items = Vec::new();
+        for id in &expected {
+            items.push(ports.view(*id).await);
+        }
+        let total = i64::try_from(items.len()).expect("few");
+        let listed = ports.membership_queries.list(selection.clone(), ALL).await.expect("a read");
+        assert_eq!(listed, Page { items: items.clone(), total }, "{selection:?}");
+        let second = ports.membership_queries.list(selection, page(1, 1)).await.expect("a read");
+        assert_eq!(second, Page { items: items.into_iter().skip(1).take(1).collect(), total });
     }
 }
 

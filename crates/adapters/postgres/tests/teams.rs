@@ -7,10 +7,10 @@ use std::sync::Arc;
 use adapter_postgres::PgTeams;
 use adapter_postgres::testing::TestDatabase;
 use domain_kernel::{
-    AuditEntry, DomainError, ErrorKind, MembershipId, OrgId, Page, PageRequest, Refusal, TeamId,
+    AuditEntry, DomainError, ErrorKind, ExternalId, MembershipId, OrgId, Page, PageRequest, Refusal, TeamId,
 };
-use domain_teams::ports::{MembershipOwner, TeamEdit, TeamQueries};
-use domain_teams::{Team, TeamError, TeamName};
+use domain_teams::ports::{MembershipOwner, RosterEdit, TeamEdit, TeamQueries};
+use domain_teams::{Team, TeamError, TeamName, TeamPeople};
 use serde_json::{Value, json};
 
 use crate::common::{
@@ -23,10 +23,15 @@ fn team_json(team: &Team) -> Value {
         "id": team.id.to_string(),
         "organization_id": team.organization.to_string(),
         "name": team.name.as_str(),
+        "external_id": team.external_id.as_ref().map(ExternalId::as_str),
         "deleted_at": team.deleted_at.map(|at| at.to_rfc3339()),
         "created_at": team.created_at.to_rfc3339(),
         "updated_at": team.updated_at.to_rfc3339(),
     })
+}
+
+fn number(text: &str) -> Option<ExternalId> {
+    ExternalId::parse(text).ok()
 }
 
 #[tokio::test]
@@ -35,8 +40,9 @@ async fn a_team_and_its_audit_row_are_stored_whole() {
     let ports = Ports::over(&db);
     let staff = ports.given_staff().await;
     let organization = ports.given_organization(staff, "North").await;
-    let live = a_team(organization, "Équipe de nuit");
-    let deleted = Team { deleted_at: Some(at(9)), ..a_team(organization, "Équipe de nuit") };
+    let live = Team { external_id: number("T-1"), ..a_team(organization, "Équipe de nuit") };
+    let deleted = Team { deleted_at: Some(at(9)), ..live.clone() };
+    let deleted = Team { id: TeamId::new(next_id()), ..deleted };
     let audits = [team_audit(staff, &live), team_audit(staff, &deleted)];
     for (team, audit) in [&live, &deleted].into_iter().zip(audits.clone()) {
         ports.teams.insert(team.clone(), audit).await.expect("it is new");
@@ -296,4 +302,164 @@ async fn a_membership_on_no_team_has_an_empty_list_and_an_unknown_one_none() {
     assert_eq!(listed, Some((owner, Page { items: vec![], total: 0 })));
     let unknown = MembershipId::new(next_id());
     assert_eq!(ports.team_queries.list_of_membership(unknown, ALL).await.expect("a read"), None);
+}
+
+// --- A team with its people --------------------------------------------------------------------------------------
+
+/// The change to these people that leaves this audit row.
+fn staffed(audit: AuditEntry, people: TeamPeople) -> RosterEdit {
+    Box::new(move |team, present| {
+        *present = people;
+        team.updated_at = at(50);
+        Ok(Some(audit))
+    })
+}
+
+/// Who is on the team and who runs it, with the time since when.
+fn links(db: &TestDatabase, team: TeamId) -> Vec<String> {
+    db.rows(&format!(
+        "SELECT 'on', membership_id, joined_at FROM team_memberships WHERE team_id = '{team}' \
+         UNION ALL SELECT 'runs', membership_id, created_at FROM team_admins WHERE team_id = '{team}' ORDER BY 1, 2"
+    ))
+}
+
+fn link(kind: &str, membership: MembershipId, since: &str) -> String {
+    format!("({kind},{membership},\"2026-01-05 {since}+00\")")
+}
+
+#[tokio::test]
+async fn a_team_is_added_with_its_people_and_answered_with_its_counts() {
+    let db = TestDatabase::create();
+    let (ports, staff, organization) = Ports::ready(&db).await;
+    let (_, active) = ports.given_named_member(staff, organization, ["An", "Active"], "AAAA22").await;
+    let pending = ports.given_membership(a_membership(staff, organization, "BBBB22")).await.membership.id;
+    let people = TeamPeople { members: [active, pending].into(), admins: [pending].into() };
+    let team = Team { external_id: number("T-1"), ..a_team(organization, "Dock") };
+    let audit = team_audit(staff, &team);
+    let made = ports.teams.insert_with_people(team.clone(), people, audit.clone()).await.expect("it is new");
+    assert_eq!(made, Team { memberships_count: 1, admins_count: 1, ..team.clone() });
+    assert_eq!(ports.team_queries.find(team.id).await.expect("a read"), Some(made));
+    assert_eq!(ports.audit_rows().await.last(), Some(&audit_json(&audit)));
+    let since = team.updated_at.format("%H:%M:%S").to_string();
+    let mut expected =
+        vec![link("on", active, &since), link("on", pending, &since), link("runs", pending, &since)];
+    expected.sort();
+    assert_eq!(links(&db, team.id), expected);
+}
+
+#[tokio::test]
+async fn lists_replace_as_a_whole_but_who_stays_keeps_the_time_and_who_has_left_the_place() {
+    let db = TestDatabase::create();
+    let (ports, staff, organization) = Ports::ready(&db).await;
+    let mut people = Vec::new();
+    for code in ["AAAA22", "BBBB22", "CCCC22", "DDDD22"] {
+        people.push(ports.given_membership(a_membership(staff, organization, code)).await.membership.id);
+    }
+    let [stays, leaves, comes, gone] = people[..] else { panic!("four people") };
+    let team = a_team(organization, "Dock");
+    let first = TeamPeople { members: [stays, leaves, gone].into(), admins: [stays, leaves].into() };
+    let audit = team_audit(staff, &team);
+    ports.teams.insert_with_people(team.clone(), first.clone(), audit).await.expect("it is new");
+    ports.given_departure(staff, gone, at(40)).await;
+    let other = ports.given_team(staff, organization, "Yard").await;
+    db.execute(&format!(
+        "INSERT INTO team_memberships SELECT '{other}', membership_id, organization_id, joined_at FROM team_memberships"
+    ));
+
+    let present = TeamPeople { members: [stays, leaves].into(), ..first };
+    let before = everything(&db);
+    let nothing: RosterEdit = Box::new(move |_, seen| {
+        assert_eq!(*seen, present, "who has left is not shown");
+        seen.members.clear();
+        Ok(None)
+    });
+    ports.teams.update_with_people(team.id, nothing).await.expect("answers");
+    assert_eq!(everything(&db), before, "nothing changed, nothing is written");
+
+    let wanted = TeamPeople { members: [stays, comes].into(), admins: [stays, comes].into() };
+    let audit = team_audit(staff, &team);
+    let changed = ports.teams.update_with_people(team.id, staffed(audit.clone(), wanted)).await;
+    let changed = changed.expect("changes");
+    assert_eq!((changed.admins_count, changed.updated_at), (2, at(50)));
+    let since = team.updated_at.format("%H:%M:%S").to_string();
+    let now = at(50).format("%H:%M:%S").to_string();
+    let mut expected = vec![
+        link("on", stays, &since),
+        link("on", gone, &since),
+        link("on", comes, &now),
+        link("runs", stays, &since),
+        link("runs", comes, &now),
+    ];
+    expected.sort();
+    assert_eq!(links(&db, team.id), expected);
+    assert_eq!(links(&db, other).len(), 3, "other teams stay as they are");
+    assert_eq!(ports.audit_rows().await.last(), Some(&audit_json(&audit)));
+    let ended = count(&db, &format!("team_stints WHERE team_id = '{}' AND left_at IS NOT NULL", team.id));
+    assert_eq!(ended, 1, "the score knows who left");
+}
+
+#[tokio::test]
+async fn who_is_no_member_or_has_left_is_named_and_nothing_is_written() {
+    let db = TestDatabase::create();
+    let (ports, staff, organization) = Ports::ready(&db).await;
+    let elsewhere = ports.given_organization(staff, "South").await;
+    let member = ports.given_membership(a_membership(staff, organization, "AAAA22")).await.membership.id;
+    let gone = ports.given_membership(a_membership(staff, organization, "BBBB22")).await.membership.id;
+    ports.given_departure(staff, gone, at(40)).await;
+    let foreign = ports.given_membership(a_membership(staff, elsewhere, "CCCC22")).await.membership.id;
+    let (unknown, team) = (MembershipId::new(next_id()), a_team(organization, "Dock"));
+    ports.teams.insert(team.clone(), team_audit(staff, &team)).await.expect("it is new");
+    let people = TeamPeople { members: [member, gone, foreign].into(), admins: [member, unknown].into() };
+    let before = everything(&db);
+    let new = a_team(organization, "Yard");
+    let inserted = ports.teams.insert_with_people(new.clone(), people.clone(), team_audit(staff, &new)).await;
+    let changed = ports.teams.update_with_people(team.id, staffed(team_audit(staff, &team), people)).await;
+    for refused in [inserted, changed] {
+        let refused = refused.expect_err("refused");
+        assert_eq!(refused.kind(), ErrorKind::Invalid);
+        let fields: Vec<_> = fields_of(&refused);
+        let named = ["admin_membership_ids", "membership_ids"].map(|field| (field.to_owned(), "unknown"));
+        assert_eq!(fields, named);
+        let text = format!("{:?}", refused.fields());
+        for (id, is_named) in [(gone, true), (foreign, true), (unknown, true), (member, false)] {
+            assert_eq!(text.contains(&id.to_string()), is_named, "{text}");
+        }
+        assert_eq!(everything(&db), before);
+    }
+    let nowhere = a_team(OrgId::new(next_id()), "Yard");
+    let audit = team_audit(staff, &nowhere);
+    let refused = ports.teams.insert_with_people(nowhere, TeamPeople::default(), audit).await;
+    assert_eq!(refused.expect_err("no such organization").kind(), ErrorKind::NotFound);
+    assert_eq!(everything(&db), before);
+}
+
+#[tokio::test]
+async fn the_number_of_a_live_team_is_taken_and_free_elsewhere_and_after_it_is_deleted() {
+    let db = TestDatabase::create();
+    let (ports, staff, organization) = Ports::ready(&db).await;
+    let elsewhere = ports.given_organization(staff, "South").await;
+    let numbered = |organization, name| Team { external_id: number("T-1"), ..a_team(organization, name) };
+    let insert = |team: Team| {
+        let audit = team_audit(staff, &team);
+        ports.teams.insert_with_people(team, TeamPeople::default(), audit)
+    };
+    let first = insert(numbered(organization, "Dock")).await.expect("it is new");
+    insert(numbered(elsewhere, "Dock")).await.expect("it is free there");
+    let plain = ports.given_team(staff, organization, "Yard").await;
+    let before = everything(&db);
+    let audit = team_audit(staff, &first);
+    let taking: RosterEdit = Box::new(move |team, _| {
+        team.external_id = number("T-1");
+        Ok(Some(audit))
+    });
+    for refused in
+        [insert(numbered(organization, "Gate")).await, ports.teams.update_with_people(plain, taking).await]
+    {
+        let refused = refused.expect_err("it is in use");
+        assert_eq!((refused.kind(), refused.code()), (ErrorKind::Conflict, "external_id_taken"));
+        assert_eq!(fields_of(&refused), [("external_id".to_owned(), "taken")]);
+        assert_eq!(everything(&db), before);
+    }
+    db.execute("UPDATE teams SET deleted_at = now()");
+    insert(numbered(organization, "Gate")).await.expect("it is free again");
 }

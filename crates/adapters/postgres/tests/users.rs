@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::common::{
     Ports, a_membership, a_registration, a_reset, a_session, a_user, all_at_once, an_audit, at, audit_json,
-    brief_of, code, count, everything, fields_of, hash, login, name, next_id, own, username,
+    brief_of, code, count, everything, fields_of, hash, language, login, name, next_id, own, username,
 };
 
 fn taken(field: &str) -> Vec<(String, &'static str)> {
@@ -479,7 +479,7 @@ fn change_all(user: &mut User) {
     user.first_name = name("Anna");
     user.last_name = name("Lee");
     user.staff_role = Some(StaffRole::Employee);
-    user.language = "es".into();
+    user.language = language("es");
     user.must_change_password = false;
     user.locked_at = Some(at(71));
     user.last_sign_in_at = Some(at(72));
@@ -494,7 +494,7 @@ async fn an_update_sees_the_stored_user_and_saves_every_field() {
     let staff = ports.given_staff().await;
     let organization = ports.given_organization(staff, "North").await;
     let view = ports.given_membership(a_membership(staff, organization, "AAAA22")).await;
-    let (user, session) = ports.given_member("Old.Name", Some("AAAA22")).await;
+    let (user, _) = ports.given_member("Old.Name", Some("AAAA22")).await;
     let (other, _) = ports.given_user("somebody-else").await;
 
     let seen = user.clone();
@@ -507,7 +507,8 @@ async fn an_update_sees_the_stored_user_and_saves_every_field() {
     change_all(&mut changed);
     let expected = Account { user: changed.clone(), memberships: vec![brief_of(&view.membership, "North")] };
     assert_eq!(account, expected);
-    assert_eq!(ports.account_of(&session).await, expected);
+    let stored = ports.user_queries.find_account(user.id).await.expect("looked up");
+    assert_eq!(stored, Some(expected));
     assert_eq!(ports.users.find(user.id).await.expect("looked up"), Some(changed));
     assert_eq!(hash_of(&ports, user.id).await, Some(hash("first hash")), "no new password was set");
     assert_eq!(ports.users.find(other.id).await.expect("looked up"), Some(other));
@@ -632,15 +633,15 @@ async fn updates_of_one_user_at_once_lose_nothing() {
     let updates = (0..8).map(|n| {
         let ports = ports.clone();
         let edit = own(move |user| {
-            user.language = format!("{}{n}", user.language);
+            user.language = language(&format!("{}{n}", user.language.as_str()));
         });
         async move { ports.users.update(user.id, edit, None).await.expect("updates") }
     });
     all_at_once(updates).await;
-    let language = ports.users.find(user.id).await.expect("looked up").expect("there").language;
-    let mut digits: Vec<char> = language.trim_start_matches("nl").chars().collect();
+    let found = ports.users.find(user.id).await.expect("looked up").expect("there");
+    let mut digits: Vec<char> = found.language.as_str().trim_start_matches("nl").chars().collect();
     digits.sort_unstable();
-    assert_eq!(digits.iter().collect::<String>(), "01234567", "{language}");
+    assert_eq!(digits.iter().collect::<String>(), "01234567", "{found:?}");
 }
 
 #[tokio::test]
@@ -653,7 +654,7 @@ async fn a_user_that_somebody_else_holds_for_too_long_is_unavailable_and_unchang
     let edit: UserEdit = Box::new(move |held| {
         change_all(&mut held.user);
         let inner = own(|user| {
-            user.language = "xx".into();
+            user.language = language("xx");
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let waited = runtime.block_on(impatient.users.update(user.id, inner, None));
@@ -671,14 +672,15 @@ async fn a_change_by_somebody_else_leaves_its_audit_row() {
     let db = TestDatabase::create();
     let ports = Ports::over(&db);
     let staff = ports.given_staff().await;
-    let (user, session) = ports.given_user("forklift-fan").await;
+    let (user, _) = ports.given_user("forklift-fan").await;
     let audit = an_audit(staff, "user.update", None, AuditSubject::User(user.id));
     let edit = by_other(audit.clone(), change_all);
     let account = updated(&ports, user.id, edit, None).await;
     let mut changed = user.clone();
     change_all(&mut changed);
     assert_eq!(account, Account { user: changed, memberships: vec![] });
-    assert_eq!(ports.account_of(&session).await, account);
+    let stored = ports.user_queries.find_account(user.id).await.expect("looked up");
+    assert_eq!(stored, Some(account));
     assert_eq!(ports.audit_rows().await, [audit_json(&audit)]);
     let edit = own(|user| user.first_name = name("Mary"));
     updated(&ports, user.id, edit, None).await;
@@ -777,6 +779,61 @@ async fn a_new_password_ends_all_other_sessions_and_all_reset_links() {
     assert_eq!(hash_of(&ports, other.id).await, Some(hash("first hash")));
     let found = ports.resets.find(&reset_of_another.token).await.expect("looked up");
     assert_eq!(found, Some(reset_of_another));
+}
+
+// --- locking, and passwords that somebody else gave ----------------------------------------------------------------
+
+#[tokio::test]
+async fn locking_ends_all_sessions_and_reset_links_and_unlocking_none() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let (user, first) = ports.given_user("zoe@example.org").await;
+    let (_, of_another) = ports.given_user("somebody-else").await;
+    let reset = a_reset(user.id, at(13));
+    ports.resets.insert(reset.clone()).await.expect("inserts");
+    let lock = own(|user| {
+        user.locked_at = Some(at(20));
+        user.updated_at = at(20);
+    });
+    updated(&ports, user.id, lock, None).await;
+    assert_eq!(ports.sessions.find(&first.client).await.expect("looked up"), None);
+    let ended = ports.resets.find(&reset.token).await.expect("looked up").expect("it is there");
+    assert_eq!(ended.used_at, Some(at(20)));
+    assert!(ports.sessions.find(&of_another.client).await.expect("looked up").is_some());
+    updated(&ports, user.id, own(|user| user.locked_at = None), None).await;
+    let session = a_session(user.id, at(21));
+    ports.sessions.open(session.clone(), 10).await.expect("opens");
+    updated(&ports, user.id, own(|user| user.language = language("es")), None).await;
+    assert!(ports.sessions.find(&session.client).await.expect("looked up").is_some());
+}
+
+#[tokio::test]
+async fn an_issued_password_ends_everything_and_has_to_be_changed_even_of_somebody_locked_out() {
+    let db = TestDatabase::create();
+    let ports = Ports::over(&db);
+    let staff = ports.given_staff().await;
+    let (user, first) = ports.given_user("zoe@example.org").await;
+    for (locked_at, text) in [(None, "first issued"), (Some(at(30)), "second issued")] {
+        updated(&ports, user.id, own(move |user| user.locked_at = locked_at), None).await;
+        ports.resets.insert(a_reset(user.id, at(31))).await.expect("inserts");
+        let audit = an_audit(staff, "user.password", None, AuditSubject::User(user.id));
+        let issued = PasswordUpdate {
+            user: user.id,
+            password_hash: hash(text),
+            at: at(32),
+            ground: PasswordGround::Issued,
+        };
+        let account = updated(&ports, user.id, by_other(audit, |_| {}), Some(issued)).await;
+        assert!(account.user.must_change_password, "{text}");
+        assert_eq!(hash_of(&ports, user.id).await, Some(hash(text)));
+        assert_eq!(ports.sessions.find(&first.client).await.expect("looked up"), None);
+        assert_eq!(count(&db, "password_resets WHERE used_at IS NULL"), 0);
+    }
+    updated(&ports, user.id, own(|user| user.locked_at = None), None).await;
+    let session = a_session(user.id, at(40));
+    ports.sessions.open(session.clone(), 10).await.expect("opens");
+    let chosen = ports.users.update_password(by_session(user.id, &session, at(41))).await.expect("changes");
+    assert!(!chosen.user.must_change_password);
 }
 
 // --- delete ------------------------------------------------------------------------------------------------------

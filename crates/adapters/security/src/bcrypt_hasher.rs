@@ -1,5 +1,5 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use async_trait::async_trait;
 use domain_users::ports::PasswordHasher;
@@ -11,12 +11,16 @@ use tokio::sync::{Semaphore, oneshot};
 #[derive(Clone)]
 pub struct BcryptHasher {
     cost: u32,
+    jobs: mpsc::Sender<Job>,
     threads: Arc<Semaphore>,
     queue: usize,
     load: Arc<HashingLoad>,
     /// Compared against when there is no user: same cost, so same time.
     decoy: Arc<str>,
 }
+
+/// What a thread does next.
+type Job = Box<dyn FnOnce() + Send>;
 
 /// How busy the hasher is, for metrics.
 #[derive(Debug, Default)]
@@ -58,8 +62,16 @@ impl BcryptHasher {
     /// Fails when the cost is out of range.
     pub fn new(cost: u32, threads: usize, queue: usize) -> Result<Self, UserError> {
         let decoy = bcrypt::hash("a password that nobody has", cost).map_err(failed)?;
+        let (jobs, next) = mpsc::channel::<Job>();
+        let next = Arc::new(Mutex::new(next));
+        // They stay: a thread that begins or ends holds the memory of the process for a moment, and one that steps aside just then
+        // holds everybody up.
+        for _ in 0..threads {
+            let next = Arc::clone(&next);
+            std::thread::Builder::new().name("bcrypt".into()).spawn(move || work(&next)).map_err(failed)?;
+        }
         let threads = Arc::new(Semaphore::new(threads));
-        Ok(Self { cost, threads, queue, load: Arc::default(), decoy: decoy.into() })
+        Ok(Self { cost, jobs, threads, queue, load: Arc::default(), decoy: decoy.into() })
     }
 
     /// How busy it is.
@@ -81,13 +93,24 @@ impl BcryptHasher {
         // The permit moves into the thread: a request that is given up leaves its work behind, which still uses a core.
         let (answer, answered) = oneshot::channel();
         let work = move || {
-            let (_permit, _running) = (permit, Counted::new(&load.running));
-            step_aside();
+            let running = Counted::new(&load.running);
+            let worked = work();
+            drop((running, permit));
             // Nobody may wait for it any more.
-            drop(answer.send(work()));
+            drop(answer.send(worked));
         };
-        std::thread::Builder::new().name("bcrypt".into()).spawn(work).map_err(failed)?;
+        self.jobs.send(Box::new(work)).map_err(|_| failed(std::io::Error::other("the threads are gone")))?;
         answered.await.map_err(failed)?.map_err(failed)
+    }
+}
+
+/// What a thread does until there is nobody to send it anything.
+fn work(next: &Mutex<mpsc::Receiver<Job>>) {
+    step_aside();
+    loop {
+        let job = next.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        job();
     }
 }
 

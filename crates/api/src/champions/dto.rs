@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::id_list::parse_id;
+
 /// Whose certifications are wanted.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -27,10 +29,6 @@ impl CertificationFilterParams {
         let organization = id("organization_id", &self.organization_id).map(OrgId::new);
         errors.into_result().map(|()| CertificationFilter { user, organization })
     }
-}
-
-fn parse_id(raw: &str) -> Result<Uuid, FieldProblem> {
-    raw.parse().map_err(|_| FieldProblem { code: "invalid", message: "must be a UUID".into() })
 }
 
 /// A new champion.

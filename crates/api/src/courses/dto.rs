@@ -1,12 +1,13 @@
 use chrono::{DateTime, Utc};
 use domain_courses::ports::CourseFilter;
-use domain_courses::{Course, CourseChange, CourseName, CreateCourse, Description, LanguageCode};
-use domain_kernel::{FieldErrors, FieldProblem, OrgId};
+use domain_courses::{Course, CourseChange, CourseName, CreateCourse, Description};
+use domain_kernel::{FieldErrors, FieldProblem, LanguageCode, OrgId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::body::Patched;
+use crate::id_list::parse_id;
 
 /// Most languages of a course.
 const MAX_LANGUAGES: usize = 50;
@@ -145,9 +146,8 @@ pub(crate) struct CourseListParams {
 impl CourseListParams {
     pub(crate) fn parse(&self) -> Result<(OrgId, CourseFilter), FieldErrors> {
         let mut errors = FieldErrors::new();
-        let no_id = |_| FieldProblem { code: "invalid", message: "must be a UUID".into() };
-        let id = FieldProblem::required(self.organization_id.as_deref(), |raw| raw.parse().map_err(no_id));
-        let id = errors.take("organization_id", id);
+        let id = FieldProblem::required(self.organization_id.as_deref(), parse_id);
+        let id = errors.take("organization_id", id.map(OrgId::new));
         let filter = self.filter.as_deref().map_or(Ok(CourseFilter::Live), parse_filter);
         let filter = errors.take("filter", filter);
         id.zip(filter).ok_or(errors)

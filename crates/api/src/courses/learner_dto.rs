@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::dto::CourseResponse;
 use crate::body::from_value;
 use crate::error::{ApiError, ApiResult, ProblemSummary};
+use crate::id_list::parse_id;
 
 /// Most events of one batch.
 const MAX_EVENTS: usize = 500;
@@ -31,8 +32,9 @@ pub(crate) struct CurrentCourseParams {
 
 impl CurrentCourseParams {
     pub(crate) fn membership(&self) -> Result<Option<MembershipId>, FieldErrors> {
-        let wrong = |_| FieldErrors::of("membership_id", "invalid", "must be a UUID");
-        self.membership_id.as_deref().map(|raw| raw.parse().map_err(wrong)).transpose()
+        let wrong = |problem: FieldProblem| FieldErrors::of("membership_id", problem.code, problem.message);
+        let id = self.membership_id.as_deref().map(parse_id).transpose().map_err(wrong)?;
+        Ok(id.map(MembershipId::new))
     }
 
     pub(crate) fn explain(&self) -> Result<bool, FieldErrors> {

@@ -1,18 +1,19 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use domain_kernel::{
-    EmailAddress, FieldErrors, FieldProblem, InviteCode, JobTitle, MembershipId, OrgId, PersonName, TeamId,
-    TrainingCategoryId, UserId, parse_day,
+    EmailAddress, ExternalId, FieldErrors, FieldProblem, InvitationId, InviteCode, JobTitle, MembershipId,
+    OrgId, PersonName, TeamId, TrainingCategoryId, UserId, parse_day,
 };
-use domain_memberships::ports::InvitationFilter;
+use domain_memberships::ports::{InvitationFilter, InvitationSelection, MembershipSelection};
 use domain_memberships::{
-    CreateMembership, ExternalId, FoundMember, Invitation, InvitationDetails, InvitationPreview,
-    InvitationStatus, MembershipView, Reader, RosterChange, WantedStatus,
+    CreateMembership, FoundMember, Invitation, InvitationDetails, InvitationPreview, InvitationStatus,
+    MembershipView, Reader, RosterChange, WantedStatus,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::body::Patched;
+use crate::id_list::{id_list, id_set, parse_id};
 use crate::users::UserBriefResponse;
 
 /// A person for the roster.
@@ -61,13 +62,8 @@ pub(crate) struct CreateMembershipRequest {
     administered_team_ids: Vec<Uuid>,
 }
 
-/// Each once; too many are refused.
 fn parse_teams(ids: &[Uuid]) -> Result<Vec<TeamId>, FieldProblem> {
-    if ids.len() > 200 {
-        return Err(FieldProblem { code: "too_many", message: "are too many (maximum is 200)".into() });
-    }
-    let mut seen = std::collections::HashSet::new();
-    Ok(ids.iter().filter(|id| seen.insert(**id)).map(|id| TeamId::new(*id)).collect())
+    Ok(id_set(ids, 200, TeamId::new)?.into_iter().collect())
 }
 
 /// An empty text counts as absent: that is what forms send.
@@ -294,8 +290,7 @@ impl MembershipResponse {
     pub(crate) fn new(view: MembershipView, reader: Reader) -> Self {
         let MembershipView { membership, invitation, user, training_category } = view;
         let gives_say = membership.org_admin || !membership.administered_teams.is_empty();
-        let shows_code = reader == Reader::Admin || reader == Reader::Lead && !gives_say;
-        let invitation = invitation.filter(|_| shows_code);
+        let invitation = invitation.filter(|_| reader.sees_code(gives_say));
         // A colleague learns who it is, and neither how to reach them nor what the roster knows beside.
         let is_near = reader != Reader::Colleague;
         let is_pending = |i: &&Invitation| i.status == InvitationStatus::Pending;
@@ -437,8 +432,7 @@ impl InvitationParams {
             message: "must be one of: pending, accepted, expired, revoked".into(),
         };
         let status = |raw: &str| InvitationStatus::parse(raw).ok_or_else(unknown);
-        let no_id = |_| FieldProblem { code: "invalid", message: "must be a UUID".into() };
-        let id = |raw: &str| raw.parse::<MembershipId>().map_err(no_id);
+        let id = |raw: &str| parse_id(raw).map(MembershipId::new);
         let filter = InvitationFilter {
             status: self.status.as_deref().and_then(|raw| errors.take("status", status(raw))),
             membership: self.membership_id.as_deref().and_then(|raw| errors.take("membership_id", id(raw))),
@@ -447,16 +441,81 @@ impl InvitationParams {
     }
 }
 
-/// An invitation, as the admins of its organization see it.
+/// Which invitations of all organizations are wanted. One parameter holds alternatives, several must all fit.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct InvitationSelectionParams {
+    /// Only these: at most 200 ids, with commas between them or as repeated parameters.
+    #[param(required = false, value_type = Vec<Uuid>)]
+    id: Option<Vec<Uuid>>,
+    /// Only those of these memberships: at most 200 ids, with commas between them or as repeated parameters.
+    #[param(required = false, value_type = Vec<Uuid>)]
+    membership_id: Option<Vec<Uuid>>,
+}
+
+impl InvitationSelectionParams {
+    pub(crate) fn parse(query: &str) -> Result<Self, FieldErrors> {
+        let mut errors = FieldErrors::new();
+        let mut ids = |name: &str| errors.take(name, id_list(query, name)).flatten();
+        let params = Self { id: ids("id"), membership_id: ids("membership_id") };
+        errors.into_result().map(|()| params)
+    }
+
+    pub(crate) fn selection(self) -> InvitationSelection {
+        InvitationSelection {
+            ids: each(self.id, InvitationId::new),
+            memberships: each(self.membership_id, MembershipId::new),
+        }
+    }
+}
+
+/// Which memberships of all organizations are wanted. One parameter holds alternatives, several must all fit.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct MembershipSelectionParams {
+    /// Only those in these organizations: at most 200 ids, with commas between them or as repeated parameters.
+    #[param(required = false, value_type = Vec<Uuid>)]
+    organization_id: Option<Vec<Uuid>>,
+    /// Only these: at most 200 ids, with commas between them or as repeated parameters.
+    #[param(required = false, value_type = Vec<Uuid>)]
+    id: Option<Vec<Uuid>>,
+    /// Only those on these teams: at most 200 ids, with commas between them or as repeated parameters.
+    #[param(required = false, value_type = Vec<Uuid>)]
+    team_id: Option<Vec<Uuid>>,
+}
+
+impl MembershipSelectionParams {
+    pub(crate) fn parse(query: &str) -> Result<Self, FieldErrors> {
+        let mut errors = FieldErrors::new();
+        let mut ids = |name: &str| errors.take(name, id_list(query, name)).flatten();
+        let params = Self { organization_id: ids("organization_id"), id: ids("id"), team_id: ids("team_id") };
+        errors.into_result().map(|()| params)
+    }
+
+    pub(crate) fn selection(self) -> MembershipSelection {
+        MembershipSelection {
+            ids: each(self.id, MembershipId::new),
+            organizations: each(self.organization_id, OrgId::new),
+            teams: each(self.team_id, TeamId::new),
+        }
+    }
+}
+
+fn each<T>(ids: Option<Vec<Uuid>>, id: impl Fn(Uuid) -> T) -> Option<Vec<T>> {
+    ids.map(|ids| ids.into_iter().map(id).collect())
+}
+
+/// An invitation, as the admins of its organization and staff see it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Invitation)]
 pub(crate) struct InvitationResponse {
     id: Uuid,
     membership_id: Uuid,
     organization_id: Uuid,
-    /// What the person types to sign up.
+    /// What the person types to sign up. Null for staff who only read, if the person will run the organization or a team:
+    /// whoever reads a code can use it.
     #[schema(example = "289BZP")]
-    code: String,
+    code: Option<String>,
     /// `pending`, `accepted`, `expired` or `revoked`; only `pending` ever changes.
     #[schema(example = "pending")]
     status: &'static str,
@@ -484,14 +543,21 @@ pub(crate) struct InvitationResponse {
 
 impl From<InvitationDetails> for InvitationResponse {
     fn from(details: InvitationDetails) -> Self {
+        Self::from((details, Reader::Admin))
+    }
+}
+
+impl From<(InvitationDetails, Reader)> for InvitationResponse {
+    fn from((details, reader): (InvitationDetails, Reader)) -> Self {
         let InvitationDetails { invitation, sent, accepted, .. } = details;
+        let code = reader.sees_code(details.gives_say).then(|| invitation.code.as_str().to_owned());
         let (sent_to, sent_at) = sent.unzip();
         let (accepted_at, accepted_by) = accepted.unzip();
         Self {
             id: invitation.id.uuid(),
             membership_id: invitation.membership.uuid(),
             organization_id: invitation.organization.uuid(),
-            code: invitation.code.as_str().to_owned(),
+            code,
             status: invitation.status.as_str(),
             membership_name: details.membership_name,
             organization_name: details.organization_name,

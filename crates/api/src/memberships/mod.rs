@@ -2,3 +2,4 @@
 
 mod dto;
 pub(crate) mod handlers;
+pub(crate) mod staff_handlers;

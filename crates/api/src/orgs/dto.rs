@@ -1,11 +1,13 @@
 use chrono::{DateTime, Utc};
 use domain_kernel::{Actor, FieldErrors, FieldProblem, Patch, Role, Scope};
-use domain_orgs::{CreateOrganization, Folder, OrgName, Organization, SamlInfo};
+use domain_orgs::{
+    Cadence, CreateOrganization, Days, Folder, OrgName, Organization, OrganizationChange, SamlInfo, TimeZone,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::body::Patched;
+use crate::body::{Patched, Wrapped};
 
 /// A new organization.
 #[derive(Deserialize, ToSchema)]
@@ -25,6 +27,8 @@ pub(crate) struct CreateOrganizationRequest {
     #[schema(required = false)]
     saml_info: Option<String>,
 }
+
+pub(crate) type CreateOrganizationBody = Wrapped<CreateOrganizationRequest>;
 
 impl TryFrom<CreateOrganizationRequest> for CreateOrganization {
     type Error = FieldErrors;
@@ -61,6 +65,81 @@ impl UpdateOrganizationRequest {
     }
 }
 
+/// New values for an organization; absent fields stay.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({ "time_zone": "America/Chicago", "cadence": "weekly", "reporting_grace_days": 14 }))]
+pub(crate) struct ChangeOrganizationRequest {
+    /// 1 to 200 characters.
+    #[serde(default)]
+    #[schema(required = false, value_type = String, max_length = 200)]
+    name: Patched<String>,
+    /// Where its files lie in the integrations bucket: letters, digits, `/`, `_` and `-`, at most 200. Unique, and not within
+    /// the folder of another organization. Files stay where they are.
+    #[serde(default)]
+    #[schema(required = false, value_type = String, max_length = 200, pattern = "^[A-Za-z0-9/_-]+$")]
+    s3_integrations_folder: Patched<String>,
+    /// The metadata document (XML) of its identity provider, at most 256 KiB; null turns single sign-on off, enforcing it
+    /// included.
+    #[serde(default)]
+    #[schema(required = false, value_type = Option<String>, max_length = 262_144)]
+    saml_info: Patched<String>,
+    /// Whether its members may sign in through the identity provider only. Needs one.
+    #[serde(default)]
+    #[schema(required = false, value_type = bool)]
+    sso_enforced: Patched<bool>,
+    /// IANA name of the time zone that weeks and months are counted in.
+    #[serde(default)]
+    #[schema(required = false, value_type = String)]
+    time_zone: Patched<String>,
+    /// How often a lesson is due: `weekly`, `monthly` or `self_paced`. What is assigned keeps its date.
+    #[serde(default)]
+    #[schema(required = false, value_type = String)]
+    cadence: Patched<String>,
+    /// Days that people who are put on the roster from now on stay out of reports.
+    #[serde(default)]
+    #[schema(required = false, value_type = i32, minimum = 0, maximum = 365)]
+    reporting_grace_days: Patched<i64>,
+    /// Days for which a report that comes late counts when the work was done. Scores that are final stay.
+    #[serde(default)]
+    #[schema(required = false, value_type = i32, minimum = 0, maximum = 60)]
+    late_window_days: Patched<i64>,
+    /// Days after which a completed course may come again.
+    #[serde(default)]
+    #[schema(required = false, value_type = i32, minimum = 1, maximum = 3650)]
+    recycle_after_days: Patched<i64>,
+}
+
+pub(crate) type ChangeOrganizationBody = Wrapped<ChangeOrganizationRequest>;
+
+fn parse_cadence(raw: &str) -> Result<Cadence, FieldProblem> {
+    Cadence::parse(raw).ok_or_else(|| FieldProblem {
+        code: "invalid",
+        message: "must be one of: weekly, monthly, self_paced".into(),
+    })
+}
+
+impl TryFrom<ChangeOrganizationRequest> for OrganizationChange {
+    type Error = FieldErrors;
+
+    fn try_from(request: ChangeOrganizationRequest) -> Result<Self, FieldErrors> {
+        let mut errors = FieldErrors::new();
+        let e = &mut errors;
+        let folder = request.s3_integrations_folder;
+        let change = Self {
+            name: request.name.value(e, "name", |raw| OrgName::parse(&raw)),
+            s3_integrations_folder: folder.value(e, "s3_integrations_folder", |raw| Folder::parse(&raw)),
+            saml_info: request.saml_info.patch(e, "saml_info", |raw| SamlInfo::parse(&raw)),
+            sso_enforced: request.sso_enforced.value(e, "sso_enforced", Ok),
+            time_zone: request.time_zone.value(e, "time_zone", |raw| TimeZone::parse(&raw)),
+            cadence: request.cadence.value(e, "cadence", |raw| parse_cadence(&raw)),
+            reporting_grace_days: request.reporting_grace_days.value(e, "reporting_grace_days", Days::parse),
+            late_window_days: request.late_window_days.value(e, "late_window_days", Days::parse),
+            recycle_after_days: request.recycle_after_days.value(e, "recycle_after_days", Days::parse),
+        };
+        errors.into_result().map(|()| change)
+    }
+}
+
 /// An organization. Some fields are for its admins and for staff; others read null there.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Organization)]
@@ -85,6 +164,18 @@ pub(crate) struct OrganizationResponse {
     /// How often a lesson is due: `weekly`, `monthly` or `self_paced`. For its admins and staff.
     #[schema(example = "weekly")]
     cadence: Option<&'static str>,
+    /// Whether its members may sign in through the identity provider only. For its admins and staff.
+    #[schema(example = false)]
+    sso_enforced: Option<bool>,
+    /// Days that new people stay out of reports. For its admins and staff.
+    #[schema(example = 0)]
+    reporting_grace_days: Option<i32>,
+    /// Days for which a report that comes late counts when the work was done. For its admins and staff.
+    #[schema(example = 14)]
+    late_window_days: Option<i32>,
+    /// Days after which a completed course may come again. For its admins and staff.
+    #[schema(example = 180)]
+    recycle_after_days: Option<i32>,
     /// Where its files lie. For staff.
     #[schema(example = "demo-logistics")]
     s3_integrations_folder: Option<String>,
@@ -107,8 +198,12 @@ impl OrganizationResponse {
             memberships_count: organization.memberships_count,
             sso_enabled: saml_info.is_some(),
             saml_info: saml_info.filter(|_| is_admin).map(|info| info.as_str().to_owned()),
-            time_zone: is_admin.then_some(organization.time_zone),
+            time_zone: is_admin.then(|| organization.time_zone.as_str().to_owned()),
             cadence: is_admin.then_some(organization.cadence.as_str()),
+            sso_enforced: is_admin.then_some(organization.sso_enforced),
+            reporting_grace_days: is_admin.then_some(organization.reporting_grace_days.get()),
+            late_window_days: is_admin.then_some(organization.late_window_days.get()),
+            recycle_after_days: is_admin.then_some(organization.recycle_after_days.get()),
             s3_integrations_folder: is_staff.then(|| organization.s3_integrations_folder.as_str().to_owned()),
             created_at: organization.created_at,
             updated_at: organization.updated_at,

@@ -371,7 +371,8 @@ pub(crate) struct OwnUser {
     champion_certification: Option<ChampionCertificationBrief>,
     /// Last sign-in with a password, RFC 3339 in UTC.
     last_sign_in_at: Option<DateTime<Utc>>,
-    /// Whether the password was set by somebody else and has to be changed.
+    /// Whether the password was set by somebody else. Until it is changed, everything but changing it, signing out and
+    /// checking the session is 403 `password_change_required`.
     must_change_password: bool,
 }
 
@@ -386,7 +387,7 @@ impl From<&User> for OwnUser {
             provider: user.provider.as_str(),
             uid: user.uid().to_owned(),
             worklete_role: user.staff_role.map(StaffRole::as_str),
-            language: user.language.clone(),
+            language: user.language.as_str().to_owned(),
             champion_certification: user.champion_certification.map(Into::into),
             last_sign_in_at: user.last_sign_in_at,
             must_change_password: user.must_change_password,
@@ -442,7 +443,7 @@ impl From<SeenUser> for UserResponse {
             provider: user.provider.as_str(),
             uid: user.uid().to_owned(),
             worklete_role: user.staff_role.filter(|_| shows_private).map(StaffRole::as_str),
-            language: user.language,
+            language: user.language.as_str().to_owned(),
             champion_certification: user.champion_certification.map(Into::into),
             last_sign_in_at: user.last_sign_in_at.filter(|_| shows_private),
             created_at: user.created_at,

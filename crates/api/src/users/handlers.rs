@@ -4,7 +4,7 @@ use actix_web::http::header::{LOCATION, WARNING};
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 use domain_kernel::{FieldErrors, OrgId, StorageError, UserId};
-use domain_users::{AccessToken, Account, Provider, RequestPasswordReset, UserError, UserService, Username};
+use domain_users::{AccessToken, Provider, RequestPasswordReset, UserError, UserService, Username};
 use uuid::Uuid;
 
 use super::dto::{
@@ -14,7 +14,7 @@ use super::dto::{
     UpdateAccountRequest, UserResponse, UsernameAvailabilityResponse,
 };
 use crate::body::{Json, Params};
-use crate::caller::{Caller, CredentialParams, authenticate, forget, hand_over, rename};
+use crate::caller::{Caller, CredentialParams, authenticate, follow_rename, forget, hand_over, rename};
 use crate::error::{ApiError, ApiResult};
 use crate::paging::{FirstPage, PageParams, Unasked};
 use crate::search::SearchParams;
@@ -472,8 +472,10 @@ pub(crate) async fn change_email(
     body: Json<EmailBody>,
 ) -> ApiResult<HttpResponse> {
     let email = body.0.email().map_err(ApiError::invalid)?;
-    let changed = users.change_email(&caller.actor, UserId::new(id.into_inner()), email).await?;
-    Ok(login_changed(&request, &caller, changed))
+    let (account, is_changed) =
+        users.change_email(&caller.actor, UserId::new(id.into_inner()), email).await?;
+    follow_rename(&request, &caller, &account);
+    Ok(HttpResponse::Ok().json(is_changed))
 }
 
 /// Change a username
@@ -501,20 +503,10 @@ pub(crate) async fn change_username(
     body: Json<ChangeUsernameRequest>,
 ) -> ApiResult<HttpResponse> {
     let username = body.0.username().map_err(ApiError::invalid)?;
-    let changed = users.change_username(&caller.actor, UserId::new(id.into_inner()), username).await?;
-    Ok(login_changed(&request, &caller, changed))
-}
-
-/// Whoever changed the own name gets it as the new uid.
-fn login_changed(
-    request: &HttpRequest,
-    caller: &Caller,
-    (account, is_changed): (Account, bool),
-) -> HttpResponse {
-    if account.user.id == caller.actor.user {
-        rename(request, &account);
-    }
-    HttpResponse::Ok().json(is_changed)
+    let (account, is_changed) =
+        users.change_username(&caller.actor, UserId::new(id.into_inner()), username).await?;
+    follow_rename(&request, &caller, &account);
+    Ok(HttpResponse::Ok().json(is_changed))
 }
 
 /// Search the users of an organization

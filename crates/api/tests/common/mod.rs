@@ -497,6 +497,12 @@ impl Person {
     }
 }
 
+/// The token in a reset mail.
+pub fn token_of(mail: &str) -> String {
+    let (_, rest) = mail.split_once("?reset_password_token=").expect("a link");
+    rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()
+}
+
 impl TestApp {
     /// The mails that were written.
     pub fn mails(&self) -> Vec<String> {

@@ -1,7 +1,7 @@
-use domain_kernel::{Actor, AuditSubject, CourseId, OrgId, Permission, Scope};
+use domain_kernel::{Actor, AuditSubject, CourseId, LanguageCode, OrgId, Permission, Scope};
 use serde_json::json;
 
-use crate::{Course, CourseError, CourseName, CourseService, Description, LanguageCode};
+use crate::{Course, CourseError, CourseName, CourseService, Description};
 
 /// What is needed to open a course.
 #[derive(Debug, Clone)]

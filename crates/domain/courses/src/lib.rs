@@ -57,7 +57,7 @@ pub use category::{
     CategoryName, CourseList, CoursePool, CoursePoolId, JobTitleInUse, ListedCourse, PoolChange, PoolCourse,
     PoolOverride, TrainingCategory,
 };
-pub use course::{Course, CourseName, Description, LanguageCode};
+pub use course::{Course, CourseName, Description};
 pub use create_category::CreateCategory;
 pub use create_course::CreateCourse;
 pub use create_version::CreateVersion;

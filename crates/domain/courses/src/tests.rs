@@ -4,14 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain_kernel::testing::{CountingIds, FixedClock};
-use domain_kernel::{AuditEntry, Clock, CourseId, CourseVersionId, OrgId, UserId};
+use domain_kernel::{AuditEntry, Clock, CourseId, CourseVersionId, LanguageCode, OrgId, UserId};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::ports::{MockCourseQueries, MockCourseRepository, MockVersionQueries, MockVersionRepository};
-use crate::{
-    Course, CourseName, CourseService, CourseVersion, Description, LanguageCode, Shelf, VersionData,
-};
+use crate::{Course, CourseName, CourseService, CourseVersion, Description, Shelf, VersionData};
 
 pub(crate) const ORGANIZATION: OrgId = OrgId::new(Uuid::from_u128(0x10));
 pub(crate) const COURSE: CourseId = CourseId::new(Uuid::from_u128(0x20));

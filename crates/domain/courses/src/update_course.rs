@@ -1,7 +1,7 @@
-use domain_kernel::{Actor, AuditEntry, AuditSubject, CourseId, OrgId, Patch, Permission, Scope};
-use serde_json::{Map, Value, json};
+use domain_kernel::{Actor, AuditSubject, CourseId, LanguageCode, OrgId, Patch, Permission, Scope};
+use serde_json::{Value, json};
 
-use crate::{Course, CourseError, CourseName, CourseService, Description, LanguageCode};
+use crate::{Course, CourseError, CourseName, CourseService, Description};
 
 /// What shall be different; absent parts stay.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +49,7 @@ impl CourseService {
             }
             let subject = AuditSubject::Course(course.id);
             let entry = actor.audit(audit_id, now, "course.update", course.organization, subject);
-            let audit = difference(entry, &before, &noted(course));
+            let audit = entry.differing(before, noted(course));
             if audit.is_some() {
                 course.updated_at = now;
             }
@@ -60,9 +60,9 @@ impl CourseService {
 }
 
 /// What can be changed, as the audit trail has it.
-fn noted(course: &Course) -> Map<String, Value> {
+fn noted(course: &Course) -> [(&'static str, Value); 7] {
     let codes: Vec<_> = course.language_codes.iter().map(LanguageCode::as_str).collect();
-    let fields = [
+    [
         ("organization_id", json!(course.organization.map(|id| id.to_string()))),
         ("name", json!(course.name.as_str())),
         ("description", json!(course.description.as_ref().map(Description::as_str))),
@@ -70,29 +70,13 @@ fn noted(course: &Course) -> Map<String, Value> {
         ("position", json!(course.position)),
         ("language_codes", json!(codes)),
         ("archived", json!(course.archived_at.is_some())),
-    ];
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// The audit row with the fields that changed, or none when all are the same.
-fn difference(
-    entry: AuditEntry,
-    before: &Map<String, Value>,
-    after: &Map<String, Value>,
-) -> Option<AuditEntry> {
-    let changed = |fields: &Map<String, Value>| -> Map<String, Value> {
-        let differs = |name: &str| before.get(name) != after.get(name);
-        let kept = fields.iter().filter(|(name, _)| differs(name));
-        kept.map(|(name, value)| (name.clone(), value.clone())).collect()
-    };
-    let (before, after) = (changed(before), changed(after));
-    (!after.is_empty()).then(|| entry.before(Value::Object(before)).after(Value::Object(after)))
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use domain_kernel::testing::{member_of, staff};
-    use domain_kernel::{DomainError, ErrorKind, StaffRole};
+    use domain_kernel::{AuditEntry, DomainError, ErrorKind, StaffRole};
 
     use super::*;
     use crate::tests::{COURSE, Fixture, ORGANIZATION, a_course, now};

@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
@@ -33,6 +33,20 @@ pub enum AuditSubject {
 }
 
 impl AuditSubject {
+    /// All kinds, as stored.
+    pub const KINDS: [&'static str; 10] = [
+        "organization",
+        "membership",
+        "team",
+        "course",
+        "course_version",
+        "user",
+        "invitation",
+        "training_category",
+        "champion_certification",
+        "refinement",
+    ];
+
     /// The kind as stored, and the id.
     pub fn parts(self) -> (&'static str, Uuid) {
         match self {
@@ -88,5 +102,69 @@ impl AuditEntry {
     pub fn after(mut self, after: Value) -> Self {
         self.after = Some(after);
         self
+    }
+
+    /// The row with the fields that are different after the write. None when all are the same: there is nothing to tell.
+    pub fn differing<const N: usize>(self, before: Fields<N>, after: Fields<N>) -> Option<Self> {
+        let (mut was, mut is) = (Map::new(), Map::new());
+        for ((name, old), (_, new)) in before.into_iter().zip(after).filter(|((_, old), (_, new))| old != new)
+        {
+            was.insert(name.to_owned(), old);
+            is.insert(name.to_owned(), new);
+        }
+        (!is.is_empty()).then(|| self.before(Value::Object(was)).after(Value::Object(is)))
+    }
+}
+
+/// What the trail tells of a thing: names and values, always in the same order.
+type Fields<const N: usize> = [(&'static str, Value); N];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry() -> AuditEntry {
+        AuditEntry {
+            id: Uuid::nil(),
+            at: DateTime::UNIX_EPOCH,
+            actor: UserId::new(Uuid::nil()),
+            organization: None,
+            action: "team.update",
+            subject: AuditSubject::Team(TeamId::new(Uuid::nil())),
+            before: None,
+            after: None,
+            origin: Origin::default(),
+        }
+    }
+
+    #[test]
+    fn a_row_tells_what_changed_and_there_is_none_for_no_change() {
+        let fields = |name: &str| [("name", json!(name)), ("external_id", Value::Null)];
+        assert_eq!(entry().differing(fields("Dock"), fields("Dock")), None);
+        let row = entry().differing(fields("Dock"), fields("Yard")).expect("the name changed");
+        assert_eq!(
+            (row.before, row.after),
+            (Some(json!({ "name": "Dock" })), Some(json!({ "name": "Yard" })))
+        );
+    }
+
+    #[test]
+    fn every_kind_is_listed_once() {
+        let id = Uuid::from_u128(1);
+        let kinds = [
+            AuditSubject::Organization(OrgId::new(id)),
+            AuditSubject::Membership(MembershipId::new(id)),
+            AuditSubject::Team(TeamId::new(id)),
+            AuditSubject::Course(CourseId::new(id)),
+            AuditSubject::CourseVersion(CourseVersionId::new(id)),
+            AuditSubject::User(UserId::new(id)),
+            AuditSubject::Invitation(InvitationId::new(id)),
+            AuditSubject::TrainingCategory(TrainingCategoryId::new(id)),
+            AuditSubject::ChampionCertification(ChampionCertificationId::new(id)),
+            AuditSubject::Refinement(RefinementId::new(id)),
+        ];
+        assert_eq!(kinds.map(|subject| subject.parts().0), AuditSubject::KINDS);
     }
 }

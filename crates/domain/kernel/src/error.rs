@@ -136,6 +136,39 @@ impl StorageError {
     }
 }
 
+/// A failure of the store of files that the domain cannot tell apart.
+#[derive(Debug, thiserror::Error)]
+pub enum FileStoreError {
+    /// This installation has none.
+    #[error("no storage for files is configured")]
+    NotConfigured,
+    /// It is away, lets nobody in, or has not the bucket.
+    #[error("the storage for files is not available")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// A file could not be written on this machine.
+    #[error("a file could not be written")]
+    Failed(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl FileStoreError {
+    /// [`ErrorKind::Unavailable`] or [`ErrorKind::Internal`].
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotConfigured | Self::Unavailable(_) => ErrorKind::Unavailable,
+            Self::Failed(_) => ErrorKind::Internal,
+        }
+    }
+
+    /// `storage_not_configured`, `unavailable` or `internal_error`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotConfigured => "storage_not_configured",
+            Self::Unavailable(_) => "unavailable",
+            Self::Failed(_) => "internal_error",
+        }
+    }
+}
+
 /// Why [`Actor::require`](crate::Actor::require) said no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {

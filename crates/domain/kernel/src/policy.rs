@@ -48,8 +48,12 @@ pub enum Role {
 pub enum Permission {
     /// Open an organization.
     OrganizationCreate,
+    /// See any organization with all of its settings.
+    OrganizationRead,
     /// Change what an organization says of itself, such as its identity provider.
     OrganizationUpdate,
+    /// Change the name, the folder and the settings of an organization.
+    OrganizationManage,
     /// Add a person to an organization.
     MembershipCreate,
     /// See somebody else's membership, with the invite code.
@@ -68,6 +72,16 @@ pub enum Permission {
     UserRead,
     /// Change somebody else's address and sign-in name.
     UserRename,
+    /// Change everything about an account, lock it, and say who is staff.
+    UserUpdate,
+    /// Give somebody a new password.
+    PasswordIssue,
+    /// Erase the personal data of somebody.
+    UserErase,
+    /// Take out everything that is kept of somebody.
+    UserExport,
+    /// Read what staff and admins changed.
+    AuditRead,
     /// Say who runs the organization.
     OrgAdminManage,
     /// Open a team.
@@ -78,6 +92,8 @@ pub enum Permission {
     TeamList,
     /// Change the name of a team.
     TeamRename,
+    /// Open and change a team with everybody who is on it or runs it.
+    TeamManage,
     /// Delete a team.
     TeamDelete,
     /// Say who runs a team.
@@ -115,8 +131,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
     match role {
         Role::StaffAdmin => true,
         Role::StaffEmployee => match permission {
-            P::CourseRead
+            P::OrganizationRead
             | P::JobRead
+            | P::CourseRead
             | P::TrainingRead
             | P::TeamRead
             | P::TeamList
@@ -124,10 +141,13 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::ProgressRead
             | P::MembershipTeamsRead
             | P::UserRead
+            | P::AuditRead
             | P::CertificationRead
             | P::RefinementRead
             | P::ScoreRead => true,
             P::OrganizationCreate
+            | P::TeamManage
+            | P::OrganizationManage
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::TeamCreate
@@ -142,6 +162,10 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipUpdate
             | P::InvitationManage
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
             | P::CertificationManage
             | P::RefinementWrite
             | P::RefinementManage => false,
@@ -168,12 +192,20 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::ScoreRead => true,
             P::OrganizationCreate
             | P::JobRead
+            | P::TeamManage
+            | P::OrganizationRead
+            | P::OrganizationManage
             | P::CourseCreate
             | P::CourseRead
             | P::CourseUpdate
             | P::CourseVersionManage
             | P::TrainingRead
             | P::TrainingManage
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementManage => false,
@@ -190,6 +222,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::ScoreRead => true,
             P::OrganizationCreate
             | P::JobRead
+            | P::TeamManage
+            | P::OrganizationRead
+            | P::OrganizationManage
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::TeamCreate
@@ -206,6 +241,11 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::MembershipTeamsRead
             | P::InvitationManage
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementManage => false,
@@ -214,6 +254,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             P::TeamRead | P::TeamList | P::RefinementRead | P::RefinementWrite => true,
             P::OrganizationCreate
             | P::JobRead
+            | P::TeamManage
+            | P::OrganizationRead
+            | P::OrganizationManage
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead
@@ -234,6 +277,11 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::InvitationManage
             | P::UserRead
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementManage
@@ -243,6 +291,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             P::TeamRead | P::TeamList => true,
             P::OrganizationCreate
             | P::JobRead
+            | P::TeamManage
+            | P::OrganizationRead
+            | P::OrganizationManage
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead
@@ -263,6 +314,11 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::InvitationManage
             | P::UserRead
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementRead
@@ -274,6 +330,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             P::TeamList => true,
             P::OrganizationCreate
             | P::JobRead
+            | P::TeamManage
+            | P::OrganizationRead
+            | P::OrganizationManage
             | P::MembershipCreate
             | P::OrgAdminManage
             | P::MembershipRead
@@ -295,6 +354,11 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::InvitationManage
             | P::UserRead
             | P::UserRename
+            | P::UserUpdate
+            | P::PasswordIssue
+            | P::UserErase
+            | P::UserExport
+            | P::AuditRead
             | P::CertificationRead
             | P::CertificationManage
             | P::RefinementRead

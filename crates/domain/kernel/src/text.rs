@@ -108,6 +108,27 @@ impl fmt::Display for EmailAddress {
     }
 }
 
+/// The customer's own number for a person or a team: 1 to 100 characters, unique among these in the organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalId(String);
+
+impl ExternalId {
+    /// Parses what a roster holds.
+    pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
+        parse_text(raw, TextRule { min: 1, max: 100 }).map(Self)
+    }
+
+    /// Reads back what was good when it was stored: the rules may have become stricter since.
+    pub fn from_stored(id: String) -> Self {
+        Self(id)
+    }
+
+    /// The number.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// What somebody typed to find people by name: 1 to 200 characters. What is neither letter nor digit only parts words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchWords(String);

@@ -1,15 +1,14 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use domain_kernel::{
-    Actor, AuditSubject, Budget, EmailAddress, InvitationId, JobTitle, MembershipId, OrgId, Permission,
-    PersonName, Refusal, Scope, TeamId, UserId,
+    Actor, AuditSubject, Budget, EmailAddress, ExternalId, InvitationId, JobTitle, MembershipId, OrgId,
+    Permission, PersonName, Refusal, Scope, TeamId, UserId,
 };
 use serde_json::Value;
 
 use crate::ports::NewMembership;
 use crate::update_membership::{differences, facts};
 use crate::{
-    Added, ExternalId, Invitation, InvitationStatus, Membership, MembershipError, MembershipService,
-    MembershipStatus,
+    Added, Invitation, InvitationStatus, Membership, MembershipError, MembershipService, MembershipStatus,
 };
 
 /// Codes are random over 887 million; more collisions than this in a row mean that something else is wrong.

@@ -1,4 +1,6 @@
-use domain_kernel::{DomainError, ErrorKind, FieldErrors, Refusal, RetryAfter, StorageError, TeamId};
+use domain_kernel::{
+    DomainError, ErrorKind, FieldErrors, FileStoreError, Refusal, RetryAfter, StorageError, TeamId,
+};
 
 use crate::InvitationStatus;
 
@@ -43,6 +45,15 @@ pub enum MembershipError {
     /// Too many attempts.
     #[error("Too many attempts. Please try again later.")]
     Throttled(#[from] RetryAfter),
+    /// It is not what it was when it was found: replaced, or gone.
+    #[error("The file has changed since it was found.")]
+    FileChanged,
+    /// It has more bytes than are taken.
+    #[error("The file is too large (maximum is {0} bytes).")]
+    FileTooLarge(u64),
+    /// Below the port of files.
+    #[error(transparent)]
+    Files(#[from] FileStoreError),
     /// Below a port.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -79,10 +90,13 @@ impl DomainError for MembershipError {
             | Self::AlreadyMember
             | Self::NotJoined
             | Self::Deactivated
-            | Self::InvitationEnded(_) => ErrorKind::Conflict,
+            | Self::InvitationEnded(_)
+            | Self::FileChanged
+            | Self::FileTooLarge(_) => ErrorKind::Conflict,
             Self::CodeTaken | Self::Mail(_) => ErrorKind::Internal,
             Self::InvitationNotUsable => ErrorKind::NotFound,
             Self::Throttled(_) => ErrorKind::Throttled,
+            Self::Files(error) => error.kind(),
             Self::Storage(error) => error.kind(),
         }
     }
@@ -101,6 +115,9 @@ impl DomainError for MembershipError {
             Self::LastOrgAdmin => "last_org_admin",
             Self::AlreadyMember => "already_member",
             Self::Throttled(_) => "too_many_attempts",
+            Self::FileChanged => "file_changed",
+            Self::FileTooLarge(_) => "file_too_large",
+            Self::Files(error) => error.code(),
             Self::Storage(error) => error.code(),
         }
     }

@@ -1,4 +1,4 @@
-use domain_kernel::{Actor, MembershipId, Permission, Refusal, Scope};
+use domain_kernel::{Actor, MembershipId, OrgId, Permission, Refusal, Scope};
 
 use crate::{Membership, MembershipError, MembershipService, MembershipView};
 
@@ -14,6 +14,23 @@ pub enum Reader {
     Person,
     /// Somebody else of the organization: sees who it is, and not how to reach them.
     Colleague,
+}
+
+impl Reader {
+    /// As what somebody reads of an organization's people who may read memberships there.
+    pub(crate) fn above(actor: &Actor, organization: OrgId) -> Self {
+        let manages = actor.require(Permission::InvitationManage, Scope::Organization(organization));
+        if manages.is_ok() { Self::Admin } else { Self::Lead }
+    }
+
+    /// Whether the invite code is shown; `gives_say` tells that whoever takes the membership runs the organization or a team.
+    pub fn sees_code(self, gives_say: bool) -> bool {
+        match self {
+            Self::Admin => true,
+            Self::Lead => !gives_say,
+            Self::Person | Self::Colleague => false,
+        }
+    }
 }
 
 impl MembershipService {
@@ -45,15 +62,14 @@ impl Membership {
 
     /// As what somebody reads it who may read memberships here.
     pub(crate) fn admin_reader(&self, actor: &Actor) -> Reader {
-        let manages = actor.require(Permission::InvitationManage, Scope::Organization(self.organization));
-        if manages.is_ok() { Reader::Admin } else { Reader::Lead }
+        Reader::above(actor, self.organization)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use domain_kernel::testing::{member_of, staff};
-    use domain_kernel::{DomainError, ErrorKind, OrgId, StaffRole, TeamId};
+    use domain_kernel::{DomainError, ErrorKind, StaffRole, TeamId};
     use uuid::Uuid;
 
     use super::*;

@@ -73,6 +73,8 @@ pub struct InvitationDetails {
     pub membership_name: String,
     /// Where the membership stands.
     pub membership_status: MembershipStatus,
+    /// Whether whoever takes the membership runs the organization or a team.
+    pub gives_say: bool,
     /// The person's address on the roster.
     pub email: Option<EmailAddress>,
     /// The last mail with the code: to whom, and when.

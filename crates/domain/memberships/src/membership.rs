@@ -1,32 +1,10 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain_kernel::{
-    EmailAddress, FieldProblem, JobTitle, MembershipId, OrgId, PersonName, TeamId, TextRule,
-    TrainingCategoryId, UserId, parse_text,
+    EmailAddress, ExternalId, JobTitle, MembershipId, OrgId, PersonName, TeamId, TrainingCategoryId, UserId,
 };
 
 use crate::Invitation;
 use crate::ports::RosterSettings;
-
-/// The customer's own number for a person: 1 to 100 characters, unique in the organization.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExternalId(String);
-
-impl ExternalId {
-    /// Parses what a roster holds.
-    pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
-        parse_text(raw, TextRule { min: 1, max: 100 }).map(Self)
-    }
-
-    /// Reads back what was good when it was stored: the rules may have become stricter since.
-    pub fn from_stored(id: String) -> Self {
-        Self(id)
-    }
-
-    /// The number.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// Where a membership stands: `pending` until its person signs up, then `active`, and `deactivated` once they leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

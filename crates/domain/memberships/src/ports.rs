@@ -1,5 +1,7 @@
 //! What the memberships domain needs from the outside.
 
+mod roster_files;
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -14,6 +16,10 @@ use crate::{
     Added, FoundMember, Invitation, InvitationDetails, InvitationPreview, InvitationStatus, Membership,
     MembershipError, MembershipStatus, MembershipView,
 };
+
+#[cfg(test)]
+pub(crate) use roster_files::MockRosterFiles;
+pub use roster_files::RosterFiles;
 
 /// The settings of an organization that the roster depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +68,26 @@ pub struct InvitationFilter {
     pub status: Option<InvitationStatus>,
     /// Those of this membership.
     pub membership: Option<MembershipId>,
+}
+
+/// Which invitations of all organizations are wanted: those that are in each of the lists; absent ones let all pass.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InvitationSelection {
+    /// These.
+    pub ids: Option<Vec<InvitationId>>,
+    /// Those of these memberships.
+    pub memberships: Option<Vec<MembershipId>>,
+}
+
+/// The same for memberships.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MembershipSelection {
+    /// These.
+    pub ids: Option<Vec<MembershipId>>,
+    /// Those in these organizations.
+    pub organizations: Option<Vec<OrgId>>,
+    /// Those on these teams.
+    pub teams: Option<Vec<TeamId>>,
 }
 
 /// Who is looked for around a team.
@@ -156,6 +182,13 @@ pub trait InvitationRepository: Send + Sync {
         page: PageRequest,
     ) -> Result<Option<Page<InvitationDetails>>, MembershipError>;
 
+    /// The selected invitations of all organizations, the greatest id first, which is the newest.
+    async fn list(
+        &self,
+        selection: InvitationSelection,
+        page: PageRequest,
+    ) -> Result<Page<InvitationDetails>, MembershipError>;
+
     /// One atomic fact: loads the invitation for update, its membership first, runs `edit`, saves, and writes the audit
     /// row. A replacement is added after all pending invitations of the membership are revoked. Gives the invitation as it
     /// is then, or the replacement.
@@ -189,6 +222,13 @@ pub trait MembershipQueries: Send + Sync {
         status: MembershipStatus,
         page: PageRequest,
     ) -> Result<Option<(OrgId, Page<MembershipView>)>, MembershipError>;
+
+    /// The selected memberships of all organizations, whatever they stand at, by id, which is in the order of their making.
+    async fn list(
+        &self,
+        selection: MembershipSelection,
+        page: PageRequest,
+    ) -> Result<Page<MembershipView>, MembershipError>;
 
     /// The pending and active memberships whose names on the roster or on the account hold, for each word, one that begins
     /// so, case and accents ignored; with the team's organization, in one read. None if there is no such live team. Words

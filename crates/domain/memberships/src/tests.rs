@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::ports::{
     MockInvitationMailer, MockInvitationRepository, MockInviteCodeGenerator, MockMembershipQueries,
-    MockMembershipRepository, RosterSettings,
+    MockMembershipRepository, MockRosterFiles, RosterSettings,
 };
 use crate::{
     Invitation, InvitationDetails, InvitationStatus, Membership, MembershipService, MembershipStatus,
@@ -26,6 +26,7 @@ pub(crate) struct Fixture {
     pub(crate) queries: MockMembershipQueries,
     pub(crate) invitations: MockInvitationRepository,
     pub(crate) mailer: MockInvitationMailer,
+    pub(crate) files: MockRosterFiles,
     pub(crate) throttle: Arc<FakeThrottle>,
     pub(crate) clock: Arc<FixedClock>,
 }
@@ -52,6 +53,7 @@ impl Fixture {
             queries: Arc::new(self.queries),
             invitations: Arc::new(self.invitations),
             mailer: Arc::new(self.mailer),
+            files: Arc::new(self.files),
             codes: Arc::new(codes),
             throttle: self.throttle,
             clock: self.clock,
@@ -84,6 +86,7 @@ pub(crate) fn details() -> InvitationDetails {
         organization_name: "Harbor".into(),
         membership_name: "Demo Learner".into(),
         membership_status: MembershipStatus::Pending,
+        gives_say: false,
         email: None,
         sent: None,
         accepted: None,

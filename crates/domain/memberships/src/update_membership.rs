@@ -1,14 +1,12 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use domain_kernel::{
-    Actor, AuditSubject, EmailAddress, InvitationId, JobTitle, MembershipId, OrgId, Patch, Permission,
-    PersonName, Refusal, Scope, TeamId,
+    Actor, AuditSubject, EmailAddress, ExternalId, InvitationId, JobTitle, MembershipId, OrgId, Patch,
+    Permission, PersonName, Refusal, Scope, TeamId,
 };
 use serde_json::{Map, Value, json};
 
 use crate::ports::RosterSettings;
-use crate::{
-    ExternalId, Invitation, Membership, MembershipError, MembershipService, MembershipStatus, MembershipView,
-};
+use crate::{Invitation, Membership, MembershipError, MembershipService, MembershipStatus, MembershipView};
 
 /// Where a membership is wanted to stand. `pending` is not for asking: that is what it is until its person signs up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,10 @@
 use domain_kernel::{Actor, AuditSubject, OrgId, Permission, Scope};
 use serde_json::json;
 
-use crate::{Cadence, Folder, OrgError, OrgName, OrgService, Organization, SamlInfo};
+use crate::{
+    Cadence, Folder, GraceDays, LateWindowDays, OrgError, OrgName, OrgService, Organization, RecycleDays,
+    SamlInfo, TimeZone,
+};
 
 /// What is needed to open an organization.
 #[derive(Debug, Clone)]
@@ -15,7 +18,8 @@ pub struct CreateOrganization {
 }
 
 impl OrgService {
-    /// Opens an organization: weekly lessons, UTC, no grace days, until its settings say otherwise.
+    /// Opens an organization: weekly lessons, UTC, no grace days, and whatever else new ones have, until its settings say
+    /// otherwise.
     pub async fn create_organization(
         &self,
         actor: &Actor,
@@ -30,9 +34,11 @@ impl OrgService {
             s3_integrations_folder: folder,
             saml_info: command.saml_info,
             sso_enforced: false,
-            time_zone: "UTC".into(),
+            time_zone: TimeZone::utc(),
             cadence: Cadence::Weekly,
-            reporting_grace_days: 0,
+            reporting_grace_days: GraceDays::DEFAULT,
+            late_window_days: LateWindowDays::DEFAULT,
+            recycle_after_days: RecycleDays::DEFAULT,
             teams_count: 0,
             memberships_count: 0,
             created_at: now,

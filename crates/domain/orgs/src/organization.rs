@@ -1,6 +1,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use domain_kernel::{FieldProblem, OrgId, TextRule, parse_text};
 use sha2::{Digest, Sha256};
 
@@ -128,6 +129,38 @@ impl fmt::Debug for SamlInfo {
     }
 }
 
+/// A time zone by its IANA name, such as `America/Chicago`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeZone(String);
+
+impl TimeZone {
+    /// The zone of an organization that has not said where it is.
+    pub fn utc() -> Self {
+        Self(Tz::UTC.name().to_owned())
+    }
+
+    /// Parses a name; case counts.
+    pub fn parse(raw: &str) -> Result<Self, FieldProblem> {
+        let zone: Tz = raw.trim().parse().map_err(|_| Self::unknown())?;
+        Ok(Self(zone.name().to_owned()))
+    }
+
+    /// Reads back what was good when it was stored: the rules may have become stricter since.
+    pub fn from_stored(name: String) -> Self {
+        Self(name)
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn unknown() -> FieldProblem {
+        let message = "must be the IANA name of a time zone, such as America/Chicago".into();
+        FieldProblem { code: "invalid", message }
+    }
+}
+
 /// How often a lesson is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cadence {
@@ -155,6 +188,56 @@ impl Cadence {
     }
 }
 
+/// A setting that counts days. `MIN` and `MAX` are the fewest and the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Days<const MIN: i32, const MAX: i32>(i32);
+
+impl<const MIN: i32, const MAX: i32> Days<MIN, MAX> {
+    /// Checks the bounds.
+    pub fn parse(raw: i64) -> Result<Self, FieldProblem> {
+        let days = i32::try_from(raw).ok().filter(|days| (MIN..=MAX).contains(days));
+        days.map(Self).ok_or_else(|| FieldProblem {
+            code: "invalid",
+            message: format!("must be a whole number from {MIN} to {MAX}"),
+        })
+    }
+
+    /// Reads back what was good when it was stored: the rules may have become stricter since.
+    pub fn from_stored(days: i32) -> Self {
+        Self(days)
+    }
+
+    /// How many.
+    pub fn get(self) -> i32 {
+        self.0
+    }
+}
+
+/// Days that new people stay out of reports.
+pub type GraceDays = Days<0, 365>;
+
+impl GraceDays {
+    /// What a new organization has.
+    pub const DEFAULT: Self = Self(0);
+}
+
+/// Days for which a report that comes late counts when the work was done. At most so many that a score is final before it
+/// leaves the twelve that a trend shows.
+pub type LateWindowDays = Days<0, 60>;
+
+impl LateWindowDays {
+    /// What a new organization has.
+    pub const DEFAULT: Self = Self(14);
+}
+
+/// Days after which a completed course may come again.
+pub type RecycleDays = Days<1, 3650>;
+
+impl RecycleDays {
+    /// What a new organization has.
+    pub const DEFAULT: Self = Self(180);
+}
+
 /// A customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Organization {
@@ -168,12 +251,16 @@ pub struct Organization {
     pub saml_info: Option<SamlInfo>,
     /// Whether members may sign in through the identity provider only.
     pub sso_enforced: bool,
-    /// IANA name of the time zone that weeks and months are counted in.
-    pub time_zone: String,
+    /// The time zone that weeks and months are counted in.
+    pub time_zone: TimeZone,
     /// How often a lesson is due.
     pub cadence: Cadence,
     /// Days that new people stay out of reports.
-    pub reporting_grace_days: i32,
+    pub reporting_grace_days: GraceDays,
+    /// Days for which a report that comes late counts when the work was done.
+    pub late_window_days: LateWindowDays,
+    /// Days after which a completed course may come again.
+    pub recycle_after_days: RecycleDays,
     /// Live teams.
     pub teams_count: i64,
     /// Memberships that are pending or active.
@@ -205,6 +292,26 @@ mod tests {
         assert_eq!(Folder::default_for(&name, id(1)).as_str(), "m-ller-s-hne-gmbh-00000001");
         assert_ne!(Folder::default_for(&name, id(1)), Folder::default_for(&name, id(2)));
         assert_eq!(OrgName::parse("物流").expect("a name").slug(), "organization");
+    }
+
+    #[test]
+    fn a_time_zone_has_an_iana_name() {
+        for name in ["UTC", "America/Chicago", "Pacific/Kiritimati", "Asia/Kathmandu"] {
+            assert_eq!(TimeZone::parse(name).map(|zone| zone.as_str().to_owned()), Ok(name.to_owned()));
+        }
+        for name in ["", "Mars/Phobos", "america/chicago", "+02:00", "America/Chicago\u{0}"] {
+            assert_eq!(TimeZone::parse(name).map_err(|problem| problem.code), Err("invalid"), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn settings_in_days_have_bounds() {
+        let late = |raw| LateWindowDays::parse(raw).map(LateWindowDays::get).map_err(|p| p.message);
+        assert_eq!((late(0), late(60)), (Ok(0), Ok(60)));
+        for raw in [-1, 61, i64::MIN, i64::MAX] {
+            assert_eq!(late(raw), Err("must be a whole number from 0 to 60".into()));
+        }
+        assert!(RecycleDays::parse(0).is_err() && RecycleDays::parse(1).is_ok());
     }
 
     #[test]

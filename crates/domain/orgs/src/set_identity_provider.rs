@@ -1,7 +1,6 @@
-use domain_kernel::{Actor, AuditSubject, OrgId, Patch, Permission, Scope};
-use serde_json::json;
+use domain_kernel::{Actor, OrgId, Patch, Permission, Scope};
 
-use crate::{OrgError, OrgService, Organization, SamlInfo};
+use crate::{OrgError, OrgService, Organization, OrganizationChange, SamlInfo};
 
 impl OrgService {
     /// Sets the metadata of the organization's identity provider, or turns single sign-on off.
@@ -12,24 +11,8 @@ impl OrgService {
         saml_info: Patch<SamlInfo>,
     ) -> Result<Organization, OrgError> {
         actor.require(Permission::OrganizationUpdate, Scope::Organization(id))?;
-        let (actor, now, audit_id) = (actor.clone(), self.clock.now(), self.ids.next());
-        let edit = Box::new(move |organization: &mut Organization| {
-            let before = organization.saml_info.clone();
-            saml_info.apply(&mut organization.saml_info);
-            if organization.saml_info == before {
-                return Ok(None);
-            }
-            organization.updated_at = now;
-            // The document itself stays out of the trail, as it can be large; its digest tells which one it was.
-            let digest =
-                |info: &Option<SamlInfo>| json!({ "saml_info_sha256": info.as_ref().map(SamlInfo::digest) });
-            let audit = actor
-                .audit(audit_id, now, "organization.saml_info", Some(id), AuditSubject::Organization(id))
-                .before(digest(&before))
-                .after(digest(&organization.saml_info));
-            Ok(Some(audit))
-        });
-        self.organizations.update(id, edit).await
+        let change = OrganizationChange { saml_info, ..OrganizationChange::default() };
+        self.organizations.update(id, self.edit(actor, "organization.saml_info", change)).await
     }
 }
 
@@ -42,19 +25,12 @@ mod tests {
     use crate::tests::{Fixture, OWN, an_organization};
 
     async fn set(saml_info: Patch<SamlInfo>) -> (Organization, bool) {
-        let (mut fixture, audited) = (Fixture::default(), std::sync::Arc::new(std::sync::Mutex::new(None)));
-        let seen = audited.clone();
-        fixture.organizations.expect_update().return_once(move |_, edit| {
-            let mut organization = an_organization();
-            let audit = edit(&mut organization)?;
-            assert!(!format!("{audit:?}").contains("EntityDescriptor"));
-            *seen.lock().expect("lock") = Some(audit.is_some());
-            Ok(organization)
-        });
+        let (fixture, written) = Fixture::holding(an_organization());
         let admin = member_of(OWN, true);
         let changed = fixture.service().set_identity_provider(&admin, OWN, saml_info).await.expect("changes");
-        let is_audited = audited.lock().expect("lock").expect("the edit ran");
-        (changed, is_audited)
+        let audit = written.lock().expect("lock").take().expect("the edit ran");
+        assert!(!format!("{audit:?}").contains("EntityDescriptor"));
+        (changed, audit.is_some())
     }
 
     #[tokio::test]

@@ -1,13 +1,15 @@
 //! What the unit tests of this crate share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use domain_kernel::testing::{CountingIds, FixedClock};
-use domain_kernel::{Clock, OrgId};
+use domain_kernel::{AuditEntry, Clock, OrgId};
 use uuid::Uuid;
 
 use crate::ports::MockOrganizationRepository;
-use crate::{Cadence, Folder, OrgName, OrgService, Organization};
+use crate::{
+    Cadence, Folder, GraceDays, LateWindowDays, OrgName, OrgService, Organization, RecycleDays, TimeZone,
+};
 
 pub(crate) const OWN: OrgId = OrgId::new(Uuid::from_u128(1));
 
@@ -17,7 +19,22 @@ pub(crate) struct Fixture {
     pub(crate) organizations: MockOrganizationRepository,
 }
 
+/// The audit row that an edit gave, once it ran.
+pub(crate) type Written = Arc<Mutex<Option<Option<AuditEntry>>>>;
+
 impl Fixture {
+    /// A store that holds this organization only, and edits it.
+    pub(crate) fn holding(organization: Organization) -> (Self, Written) {
+        let (mut fixture, written) = (Self::default(), Written::default());
+        let seen = written.clone();
+        fixture.organizations.expect_update().return_once(move |_, edit| {
+            let mut organization = organization;
+            *seen.lock().expect("lock") = Some(edit(&mut organization)?);
+            Ok(organization)
+        });
+        (fixture, written)
+    }
+
     pub(crate) fn service(self) -> OrgService {
         OrgService::new(
             Arc::new(self.organizations),
@@ -35,9 +52,11 @@ pub(crate) fn an_organization() -> Organization {
         s3_integrations_folder: Folder::parse("harbor").expect("a folder"),
         saml_info: None,
         sso_enforced: false,
-        time_zone: "UTC".into(),
+        time_zone: TimeZone::utc(),
         cadence: Cadence::Weekly,
-        reporting_grace_days: 0,
+        reporting_grace_days: GraceDays::DEFAULT,
+        late_window_days: LateWindowDays::DEFAULT,
+        recycle_after_days: RecycleDays::DEFAULT,
         teams_count: 0,
         memberships_count: 0,
         created_at: now,

@@ -6,10 +6,14 @@ use domain_kernel::{AuditEntry, MembershipId, OrgId, Page, PageRequest, Refineme
 
 pub use crate::score::Counts;
 use crate::score::ScoreCalendar;
-use crate::{AddedAdmin, Refinement, Team, TeamAdmin, TeamError, TeamPlace};
+use crate::{AddedAdmin, Refinement, Team, TeamAdmin, TeamError, TeamPeople, TeamPlace};
 
 /// A pure change of a team, run while the row is locked. Gives the audit row of the change, or none when nothing changed.
 pub type TeamEdit = Box<dyn FnOnce(&mut Team) -> Result<Option<AuditEntry>, TeamError> + Send>;
+
+/// The same for a team with its people.
+pub type RosterEdit =
+    Box<dyn FnOnce(&mut Team, &mut TeamPeople) -> Result<Option<AuditEntry>, TeamError> + Send>;
 
 /// Stores teams.
 #[cfg_attr(test, mockall::automock)]
@@ -27,6 +31,25 @@ pub trait TeamRepository: Send + Sync {
     /// Fails, writing nothing, with a not-found refusal if there is no such team, live or deleted, with
     /// [`TeamError::NameTaken`] if another live team of the organization has the new name, and with whatever `edit` says.
     async fn update(&self, id: TeamId, edit: TeamEdit) -> Result<Team, TeamError>;
+
+    /// One atomic fact: adds the team with its people and its audit row. Gives it with its counts.
+    ///
+    /// Fails, writing nothing, as [`insert`](Self::insert) does, with [`TeamError::ExternalIdTaken`] if the organization has a
+    /// live team of that number, and with [`TeamError::Invalid`] naming `membership_ids` and `admin_membership_ids` if they
+    /// hold what is no pending or active membership of the organization.
+    async fn insert_with_people(
+        &self,
+        team: Team,
+        people: TeamPeople,
+        audit: AuditEntry,
+    ) -> Result<Team, TeamError>;
+
+    /// The same as [`update`](Self::update) for a team with its people. Who joins or leaves loses assignments of a course pool
+    /// that are not begun and whose course is in no list of theirs any more. Who stays keeps the time of joining.
+    ///
+    /// Fails, writing nothing, as [`update`](Self::update) does, and as [`insert_with_people`](Self::insert_with_people) does
+    /// for the number and for people who are new.
+    async fn update_with_people(&self, id: TeamId, edit: RosterEdit) -> Result<Team, TeamError>;
 
     /// One atomic fact: lets the membership run the team, and writes the audit row. Nothing is written if it runs the team
     /// already.

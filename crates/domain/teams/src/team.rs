@@ -1,5 +1,9 @@
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
-use domain_kernel::{FieldProblem, MembershipId, OrgId, PersonName, TeamId, TextRule, UserId, parse_text};
+use domain_kernel::{
+    ExternalId, FieldProblem, MembershipId, OrgId, PersonName, TeamId, TextRule, UserId, parse_text,
+};
 
 /// Name of a team: 1 to 100 characters, unique among the live teams of an organization with case ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub struct Team {
     pub organization: OrgId,
     /// Name.
     pub name: TeamName,
+    /// The customer's own number for it, unique among the live teams of the organization.
+    pub external_id: Option<ExternalId>,
     /// Active memberships on it.
     pub memberships_count: i64,
     /// Memberships that run it.
@@ -41,6 +47,15 @@ pub struct Team {
     pub updated_at: DateTime<Utc>,
     /// Set once it is deleted.
     pub deleted_at: Option<DateTime<Utc>>,
+}
+
+/// Who is on a team and who runs it. People who have left do not count, though their place is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TeamPeople {
+    /// Memberships on it, pending or active.
+    pub members: BTreeSet<MembershipId>,
+    /// Memberships that run it.
+    pub admins: BTreeSet<MembershipId>,
 }
 
 /// Somebody who runs a team. They need not be on it.
@@ -67,6 +82,7 @@ impl Team {
             id,
             organization,
             name,
+            external_id: None,
             memberships_count: 0,
             admins_count: 0,
             created_at: now,

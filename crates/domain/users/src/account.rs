@@ -1,10 +1,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain_kernel::{
-    Actor, ActorMembership, EmailAddress, FieldErrors, FieldProblem, MembershipId, OrgId, Origin, Permission,
-    PersonName, Refusal, Scope, StaffRole, TeamId, UserId,
+    Actor, ActorMembership, EmailAddress, FieldErrors, FieldProblem, LanguageCode, MembershipId, OrgId,
+    Origin, Permission, PersonName, Refusal, Scope, StaffRole, TeamId, UserId,
 };
 
-use crate::{Provider, Username, ValidCertification};
+use crate::{Provider, UserError, Username, ValidCertification};
 
 /// How long requests that were under way during a change of username may still carry the old `uid`.
 const FORMER_UID_WINDOW: TimeDelta = TimeDelta::seconds(60);
@@ -35,9 +35,9 @@ pub struct User {
     pub last_name: PersonName,
     /// Role at Worklete.
     pub staff_role: Option<StaffRole>,
-    /// Preferred language, ISO 639-1.
-    pub language: String,
-    /// Whether the password was set by somebody else.
+    /// Preferred language.
+    pub language: LanguageCode,
+    /// Whether the password was set by somebody else: see [`require_own_password`](Self::require_own_password).
     pub must_change_password: bool,
     /// Set while the account is locked by staff.
     pub locked_at: Option<DateTime<Utc>>,
@@ -88,7 +88,7 @@ impl User {
             first_name,
             last_name,
             staff_role: None,
-            language: "en".into(),
+            language: LanguageCode::default(),
             must_change_password: false,
             locked_at: None,
             deleted_at: None,
@@ -103,6 +103,16 @@ impl User {
     /// Whether sign-in and existing sessions work. Locked and deleted people are out at once.
     pub fn is_active(&self) -> bool {
         self.locked_at.is_none() && self.deleted_at.is_none()
+    }
+
+    /// Passes unless somebody else set the password: two people know it then, so it opens nothing but the way to another one.
+    pub fn require_own_password(&self) -> Result<(), UserError> {
+        if self.must_change_password { Err(UserError::PasswordChangeRequired) } else { Ok(()) }
+    }
+
+    /// Passes unless the person is of Worklete's staff, the actor included: nobody takes over or erases a colleague.
+    pub(crate) fn require_not_staff(&self) -> Result<(), Refusal> {
+        if self.staff_role.is_some() { Err(Refusal::Forbidden) } else { Ok(()) }
     }
 
     /// The value of the `uid` header.

@@ -18,6 +18,9 @@ pub enum UserError {
     /// No session, or one that has ended.
     #[error("You need to sign in or sign up before continuing.")]
     NotSignedIn,
+    /// Somebody else set the password.
+    #[error("Please choose a password of your own first.")]
+    PasswordChangeRequired,
     /// The reset token is unknown, used or too old.
     #[error("Unauthorized")]
     ResetTokenNotUsable,
@@ -37,7 +40,7 @@ pub enum UserError {
     #[error("This invite code cannot be used.")]
     InvitationNotUsable,
     /// Nobody would be left to run an organization.
-    #[error("You are the last admin of an organization. Make somebody else admin first.")]
+    #[error("This is the last admin of an organization. Make somebody else admin first.")]
     LastOrgAdmin,
     /// There is a staff admin already.
     #[error("a staff admin exists already")]
@@ -69,6 +72,7 @@ impl DomainError for UserError {
             | Self::ResetTokenNotUsable
             | Self::EmailMissing
             | Self::RedirectMissing => ErrorKind::Unauthenticated,
+            Self::PasswordChangeRequired => ErrorKind::Forbidden,
             Self::ResetLinkNotFound | Self::InvitationNotUsable => ErrorKind::NotFound,
             Self::Taken(_) | Self::LastOrgAdmin | Self::StaffAdminExists => ErrorKind::Conflict,
             Self::Throttled(_) => ErrorKind::Throttled,
@@ -85,6 +89,7 @@ impl DomainError for UserError {
             Self::Taken(_) => "taken",
             Self::InvalidCredentials => "invalid_credentials",
             Self::NotSignedIn => "not_signed_in",
+            Self::PasswordChangeRequired => "password_change_required",
             Self::ResetTokenNotUsable => "unauthorized",
             Self::ResetLinkNotFound => "reset_link_not_found",
             Self::EmailMissing => "email_missing",

@@ -10,8 +10,9 @@ use domain_kernel::{
 };
 
 use crate::{
-    Account, Certified, ChampionCertification, ClientId, Login, Password, PasswordHash, PasswordReset,
-    Secret, SeenUser, Session, TokenHash, TokenState, User, UserError, Username,
+    Account, AuditFilter, AuditPlace, AuditRow, Certified, ChampionCertification, ClientId, Erasure,
+    ExportPlace, ExportRecord, Login, Password, PasswordHash, PasswordReset, Secret, SeenUser, Session,
+    TokenHash, TokenState, User, UserError, Username,
 };
 
 /// What is needed to check a password.
@@ -52,6 +53,9 @@ pub enum UserChange {
 /// A pure change of a user, run while the row is locked. Only the user of the account is saved.
 pub type UserEdit = Box<dyn FnOnce(&mut Account) -> Result<UserChange, UserError> + Send>;
 
+/// Decides about an erasure while the account is locked: gives its audit row, or none when nothing is to be written.
+pub type ErasureDecision = Box<dyn FnOnce(&Erasure) -> Result<Option<AuditEntry>, UserError> + Send>;
+
 /// A new password, and what becomes of the sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordUpdate {
@@ -73,6 +77,8 @@ pub enum PasswordGround {
     Session(SessionId),
     /// A reset link, which is used up; all sessions end and this one begins.
     Reset(PasswordResetId, Session),
+    /// The person was given it by somebody else, even while they are locked out; all sessions end.
+    Issued,
 }
 
 /// Stores users.
@@ -115,9 +121,11 @@ pub trait UserRepository: Send + Sync {
     ) -> Result<(), UserError>;
 
     /// One atomic fact: loads the account for update, runs `edit`, saves the user, writes the audit row, and does what
-    /// [`update_password`](Self::update_password) does if there is a new password. Gives the account as it is then,
-    /// and whether `edit` changed anything; none, writing nothing, if there is no such user. Fails, writing nothing, with [`UserError::Taken`] if the new name or address is in use, and with whatever
-    /// `edit` says.
+    /// [`update_password`](Self::update_password) does if there is a new password. Another address ends all reset links, and
+    /// locking ends them and all sessions.
+    ///
+    /// Gives the account as it is then, and whether `edit` changed anything; none, writing nothing, if there is no such user.
+    /// Fails, writing nothing, with [`UserError::Taken`] if the new name or address is in use, and with whatever `edit` says.
     async fn update(
         &self,
         id: UserId,
@@ -125,8 +133,8 @@ pub trait UserRepository: Send + Sync {
         password: Option<PasswordUpdate>,
     ) -> Result<Option<(Account, bool)>, UserError>;
 
-    /// One atomic fact: stores the hash, clears `must_change_password`, ends the sessions and reset links that the ground
-    /// does not keep, and opens the ground's new session if it has one. Fails with [`UserError::ResetTokenNotUsable`] if
+    /// One atomic fact: stores the hash, clears `must_change_password` or sets it if the password was issued, ends the
+    /// sessions and reset links that the ground does not keep, and opens the ground's new session if it has one. Fails with [`UserError::ResetTokenNotUsable`] if
     /// the reset link was used meanwhile.
     async fn update_password(&self, update: PasswordUpdate) -> Result<Account, UserError>;
 
@@ -139,6 +147,48 @@ pub trait UserRepository: Send + Sync {
     /// Gives the number erased.
     async fn erase_deleted(&self, deleted_before: DateTime<Utc>, at: DateTime<Utc>)
     -> Result<u64, UserError>;
+
+    /// One atomic fact: loads the account for update, deleted or not, counts what erasing it replaces and keeps, and runs
+    /// `decide`. If that gives an audit row, does what [`delete`](Self::delete) does unless that is done, erases the account as
+    /// [`erase_deleted`](Self::erase_deleted) does, and writes the row. Gives what was counted, with time and receipt of the
+    /// erasure if the account is erased now.
+    ///
+    /// Fails, writing nothing, with a not-found refusal if there is no such user, with whatever `decide` says, and with
+    /// [`UserError::LastOrgAdmin`] if an organization would be left without an active admin, even when nothing is to be written.
+    async fn erase(
+        &self,
+        id: UserId,
+        at: DateTime<Utc>,
+        decide: ErasureDecision,
+    ) -> Result<Erasure, UserError>;
+}
+
+/// Reads everything that is kept of one person.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait UserArchive: Send + Sync {
+    /// The first records after a place, in their order: of no other person, and without secrets. The account comes first, deleted
+    /// and erased ones too; without one there is none.
+    async fn list(
+        &self,
+        user: UserId,
+        after: Option<ExportPlace>,
+        limit: i64,
+    ) -> Result<Vec<ExportRecord>, UserError>;
+}
+
+/// Reads the audit trail.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait AuditTrail: Send + Sync {
+    /// The first rows after a place that pass the filter, newest first, among equals the greatest id. A filter that names
+    /// nothing known finds nothing.
+    async fn list(
+        &self,
+        filter: AuditFilter,
+        after: Option<AuditPlace>,
+        limit: i64,
+    ) -> Result<Vec<AuditRow>, UserError>;
 }
 
 /// The places whose users somebody may see.

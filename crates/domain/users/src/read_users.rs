@@ -3,7 +3,7 @@ use domain_kernel::{
 };
 
 use crate::ports::VisiblePlaces;
-use crate::{SeenUser, User, UserError, UserService};
+use crate::{Account, SeenUser, User, UserError, UserService};
 
 impl UserService {
     /// Everybody the actor may see, oldest account first: staff all users, the admin of an organization its active members,
@@ -20,6 +20,18 @@ impl UserService {
             teams: other.iter().flat_map(|membership| membership.administered_teams.clone()).collect(),
         };
         self.ports.queries.list_visible(places, page).await
+    }
+
+    /// All users, oldest account first, for staff.
+    pub async fn list_all_users(&self, actor: &Actor, page: PageRequest) -> Result<Page<User>, UserError> {
+        actor.require(Permission::UserRead, Scope::Platform)?;
+        self.ports.queries.list_all(page).await
+    }
+
+    /// A user with all memberships, for staff.
+    pub async fn get_account(&self, actor: &Actor, id: UserId) -> Result<Account, UserError> {
+        actor.require(Permission::UserRead, Scope::Platform)?;
+        Ok(self.ports.queries.find_account(id).await?.ok_or(Refusal::NotFound)?)
     }
 
     /// A user, for themselves, admins over them and staff.
@@ -67,7 +79,7 @@ mod tests {
 
     use super::*;
     use crate::tests::{Fixture, a_user, an_account};
-    use crate::{Account, MembershipBrief, MembershipStatus};
+    use crate::{MembershipBrief, MembershipStatus};
 
     const ORG: OrgId = OrgId::new(Uuid::from_u128(1));
     const TEAM: TeamId = TeamId::new(Uuid::from_u128(5));
@@ -148,6 +160,26 @@ mod tests {
         fixture.queries.expect_list_all().return_once(|_| Ok(all));
         let seen = fixture.service().list_users(&staff(StaffRole::Employee), PAGE).await.expect("lists");
         assert!(seen.items.iter().all(|seen| seen.shows_private));
+    }
+
+    #[tokio::test]
+    async fn the_lists_of_the_staff_area_are_for_staff() {
+        let mut fixture = Fixture::default();
+        fixture.queries.expect_list_all().return_once(|_| Ok(Page { items: vec![a_user()], total: 1 }));
+        fixture
+            .queries
+            .expect_find_account()
+            .times(2)
+            .returning(|id| Ok((id == a_user().id).then(an_account)));
+        let service = fixture.service();
+        let employee = staff(StaffRole::Employee);
+        assert_eq!(service.list_all_users(&employee, PAGE).await.expect("lists").total, 1);
+        assert_eq!(service.get_account(&employee, a_user().id).await.expect("reads"), an_account());
+        let unknown = service.get_account(&employee, UserId::new(Uuid::from_u128(404))).await;
+        assert_eq!(unknown.expect_err("nobody").kind(), ErrorKind::NotFound);
+        let admin = member_of(ORG, true);
+        assert_eq!(service.list_all_users(&admin, PAGE).await.expect_err("refused").code(), "staff_only");
+        assert_eq!(service.get_account(&admin, a_user().id).await.expect_err("refused").code(), "staff_only");
     }
 
     #[tokio::test]

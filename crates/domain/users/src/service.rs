@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain_kernel::{Clock, IdGenerator, SessionId, Throttle, UserId};
 
 use crate::ports::{
-    AccountMailer, ChampionRepository, PasswordHasher, PasswordResetRepository, SecretGenerator,
-    SessionRepository, UserQueries, UserRepository,
+    AccountMailer, AuditTrail, ChampionRepository, PasswordHasher, PasswordResetRepository, SecretGenerator,
+    SessionRepository, UserArchive, UserQueries, UserRepository,
 };
 use crate::{
     AccessToken, Account, ClientId, Device, RedirectAllowlist, Secret, Session, SessionKeys, TokenState,
@@ -86,6 +86,8 @@ impl Default for UserPolicy {
 pub struct UserPorts {
     pub users: Arc<dyn UserRepository>,
     pub queries: Arc<dyn UserQueries>,
+    pub archive: Arc<dyn UserArchive>,
+    pub audit: Arc<dyn AuditTrail>,
     pub sessions: Arc<dyn SessionRepository>,
     pub resets: Arc<dyn PasswordResetRepository>,
     pub champions: Arc<dyn ChampionRepository>,

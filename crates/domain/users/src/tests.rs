@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use domain_kernel::testing::{CountingIds, FakeThrottle, FixedClock};
-use domain_kernel::{Budget, Clock, PersonName, SessionId, UserId};
+use domain_kernel::{Budget, Clock, LanguageCode, PersonName, SessionId, UserId};
 use uuid::Uuid;
 
 use crate::ports::{
-    MockAccountMailer, MockChampionRepository, MockPasswordHasher, MockPasswordResetRepository,
-    MockSecretGenerator, MockSessionRepository, MockUserQueries, MockUserRepository,
+    MockAccountMailer, MockAuditTrail, MockChampionRepository, MockPasswordHasher,
+    MockPasswordResetRepository, MockSecretGenerator, MockSessionRepository, MockUserArchive,
+    MockUserQueries, MockUserRepository,
 };
 use crate::{
     AccessToken, Account, ClientId, Device, PasswordHash, Provider, Secret, Session, TokenState, User,
@@ -20,6 +21,8 @@ use crate::{
 pub(crate) struct Fixture {
     pub(crate) users: MockUserRepository,
     pub(crate) queries: MockUserQueries,
+    pub(crate) archive: MockUserArchive,
+    pub(crate) audit: MockAuditTrail,
     pub(crate) sessions: MockSessionRepository,
     pub(crate) resets: MockPasswordResetRepository,
     pub(crate) champions: MockChampionRepository,
@@ -35,6 +38,8 @@ impl Default for Fixture {
         Self {
             users: MockUserRepository::new(),
             queries: MockUserQueries::new(),
+            archive: MockUserArchive::new(),
+            audit: MockAuditTrail::new(),
             sessions: MockSessionRepository::new(),
             resets: MockPasswordResetRepository::new(),
             champions: MockChampionRepository::new(),
@@ -69,6 +74,8 @@ impl Fixture {
         let ports = UserPorts {
             users: Arc::new(self.users),
             queries: Arc::new(self.queries),
+            archive: Arc::new(self.archive),
+            audit: Arc::new(self.audit),
             sessions: Arc::new(self.sessions),
             resets: Arc::new(self.resets),
             champions: Arc::new(self.champions),
@@ -93,7 +100,7 @@ pub(crate) fn a_user() -> User {
         first_name: PersonName::parse("Demo").expect("a name"),
         last_name: PersonName::parse("Learner").expect("a name"),
         staff_role: None,
-        language: "en".into(),
+        language: LanguageCode::default(),
         must_change_password: false,
         locked_at: None,
         deleted_at: None,

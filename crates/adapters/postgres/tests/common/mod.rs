@@ -20,23 +20,23 @@ use domain_courses::ports::{
 };
 use domain_courses::{CategoryName, CourseList, ListedCourse, TrainingCategory};
 use domain_kernel::{
-    AuditEntry, AuditSubject, CourseId, DomainError, EmailAddress, InvitationId, InviteCode, JobTitle,
-    MembershipId, NameKey, OrgId, Origin, PageRequest, PasswordResetId, PersonName, SearchWords, SessionId,
-    Sort, StaffRole, TeamId, TrainingCategoryId, UserId,
+    AuditEntry, AuditSubject, CourseId, DomainError, EmailAddress, ExternalId, InvitationId, InviteCode,
+    JobTitle, LanguageCode, MembershipId, NameKey, OrgId, Origin, PageRequest, PasswordResetId, PersonName,
+    SearchWords, SessionId, Sort, StaffRole, TeamId, TrainingCategoryId, UserId,
 };
 use domain_memberships::ports::{
     InvitationRepository, MembershipEdit, MembershipQueries, MembershipRepository, NewMembership,
 };
-use domain_memberships::{
-    Added, ExternalId, Invitation, InvitationStatus, Membership, MembershipStatus, MembershipView,
-};
+use domain_memberships::{Added, Invitation, InvitationStatus, Membership, MembershipStatus, MembershipView};
 use domain_orgs::ports::OrganizationRepository;
-use domain_orgs::{Cadence, Folder, OrgName, Organization, SamlInfo};
+use domain_orgs::{
+    Cadence, Folder, GraceDays, LateWindowDays, OrgName, Organization, RecycleDays, SamlInfo, TimeZone,
+};
 use domain_teams::ports::{RefinementRepository, TeamQueries, TeamRepository};
 use domain_teams::{Team, TeamName};
 use domain_users::ports::{
-    ChampionRepository, PasswordResetRepository, Registration, SessionRepository, UserChange, UserEdit,
-    UserQueries, UserRepository,
+    AuditTrail, ChampionRepository, PasswordResetRepository, Registration, SessionRepository, UserArchive,
+    UserChange, UserEdit, UserQueries, UserRepository,
 };
 use domain_users::{
     Account, ClientId, Device, Login, MembershipBrief, PasswordHash, PasswordReset, Provider, RedirectTarget,
@@ -67,6 +67,10 @@ pub(crate) fn code(text: &str) -> InviteCode {
 
 pub(crate) fn name(text: &str) -> PersonName {
     PersonName::parse(text).expect("a name")
+}
+
+pub(crate) fn language(code: &str) -> LanguageCode {
+    LanguageCode::from_stored(code.to_owned())
 }
 
 pub(crate) fn username(text: &str) -> Username {
@@ -115,7 +119,7 @@ pub(crate) fn a_user(text: &str) -> User {
         first_name: name("Zoë"),
         last_name: name("van Dijk"),
         staff_role: None,
-        language: "nl".into(),
+        language: language("nl"),
         must_change_password: true,
         locked_at: None,
         deleted_at: None,
@@ -170,9 +174,11 @@ pub(crate) fn an_organization(text: &str) -> Organization {
         s3_integrations_folder: Folder::parse(&format!("{}/feed", text.to_lowercase())).expect("a folder"),
         saml_info: SamlInfo::parse("<EntityDescriptor/>").ok(),
         sso_enforced: true,
-        time_zone: "America/Chicago".into(),
+        time_zone: TimeZone::parse("America/Chicago").expect("a time zone"),
         cadence: Cadence::Monthly,
-        reporting_grace_days: 14,
+        reporting_grace_days: GraceDays::parse(14).expect("in bounds"),
+        late_window_days: LateWindowDays::parse(21).expect("in bounds"),
+        recycle_after_days: RecycleDays::parse(90).expect("in bounds"),
         teams_count: 0,
         memberships_count: 0,
         created_at: at(2),
@@ -336,6 +342,8 @@ pub(crate) struct Ports {
     pub(crate) pg: Pg,
     pub(crate) users: Arc<dyn UserRepository>,
     pub(crate) user_queries: Arc<dyn UserQueries>,
+    pub(crate) archive: Arc<dyn UserArchive>,
+    pub(crate) audit: Arc<dyn AuditTrail>,
     pub(crate) sessions: Arc<dyn SessionRepository>,
     pub(crate) resets: Arc<dyn PasswordResetRepository>,
     pub(crate) champions: Arc<dyn ChampionRepository>,
@@ -368,6 +376,8 @@ impl Ports {
         Self {
             users: users.clone(),
             user_queries: users.clone(),
+            archive: users.clone(),
+            audit: users.clone(),
             sessions: users.clone(),
             resets: users.clone(),
             champions: users,

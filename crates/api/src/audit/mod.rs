@@ -1,0 +1,4 @@
+//! The audit trail over HTTP.
+
+mod dto;
+pub(crate) mod handlers;

@@ -1,0 +1,2 @@
+ALTER TABLE teams DROP COLUMN external_id;
+DROP INDEX organizations_name_idx;

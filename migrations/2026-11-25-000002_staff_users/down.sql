@@ -1,0 +1,2 @@
+DROP INDEX audit_log_subject_kind_at_idx, audit_log_actor_id_at_idx, audit_log_at_idx;
+DROP INDEX refinements_created_by_idx, invitations_accepted_by_idx;

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
-use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{
     EmailAddress, InvitationId, InviteCode, MembershipId, OrgId, Page, PageRequest, Refusal, UserId,
 };
@@ -38,22 +38,22 @@ pub(crate) fn insert_invitation(connection: &mut PgConnection, invitation: &Invi
         .map(drop)
 }
 
-/// Takes back the pending invitations of a membership; one whose time is over has expired and stays so.
+/// Takes back the pending invitations of memberships; one whose time is over has expired and stays so.
 pub(crate) fn revoke_pending(
     connection: &mut PgConnection,
-    membership: MembershipId,
+    memberships: &[Uuid],
     at: DateTime<Utc>,
 ) -> QueryResult<()> {
     statement(
         "UPDATE invitations SET status = CASE WHEN expires_at > {} THEN 'revoked' ELSE 'expired' END, \
             revoked_at = CASE WHEN expires_at > {} THEN {}::timestamptz END, updated_at = {} \
-         WHERE membership_id = {} AND status = 'pending'",
+         WHERE membership_id = ANY({}) AND status = 'pending'",
     )
     .bind::<Timestamptz, _>(at)
     .bind::<Timestamptz, _>(at)
     .bind::<Timestamptz, _>(at)
     .bind::<Timestamptz, _>(at)
-    .bind::<SqlUuid, _>(membership.uuid())
+    .bind::<Array<SqlUuid>, _>(memberships.to_vec())
     .execute(connection)
     .map(drop)
 }
@@ -255,7 +255,7 @@ fn update(
             (id, entry)
         }
         InvitationChange::Replaced(new, entry) => {
-            revoke_pending(connection, new.membership, entry.at)?;
+            revoke_pending(connection, &[new.membership.uuid()], entry.at)?;
             insert_invitation(connection, &new)?;
             (new.id, entry)
         }

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use crate::error::unreadable;
 use crate::sql::row;
 
-/// The columns of [`ViewRow`], of a membership `m` and what [`view_joins`] puts beside it.
-macro_rules! view_columns {
+/// The columns of [`MembershipRow`], of a membership `m`.
+macro_rules! membership_columns {
     () => {
         "m.id, m.organization_id, m.user_id, m.external_id, m.first_name, m.last_name, m.email::text AS email, \
          m.job_title, m.org_admin, m.status, m.hired_on, m.first_seen_at, m.reporting_starts_on, m.deactivated_at, \
@@ -23,13 +23,19 @@ macro_rules! view_columns {
          ARRAY(SELECT tm.team_id FROM team_memberships tm JOIN teams t ON t.id = tm.team_id \
             WHERE tm.membership_id = m.id AND t.deleted_at IS NULL ORDER BY tm.joined_at, tm.team_id) AS team_ids, \
          ARRAY(SELECT ta.team_id FROM team_admins ta JOIN teams t ON t.id = ta.team_id \
-            WHERE ta.membership_id = m.id AND t.deleted_at IS NULL ORDER BY ta.created_at, ta.team_id) AS admin_team_ids, \
-         i.id AS invitation_id, i.code::text AS code, i.status AS invitation_status, i.expires_at, \
+            WHERE ta.membership_id = m.id AND t.deleted_at IS NULL ORDER BY ta.created_at, ta.team_id) AS admin_team_ids"
+    };
+}
+
+/// The columns of [`ViewRow`], of a membership `m` and what [`view_joins`] puts beside it.
+macro_rules! view_columns {
+    () => {
+        concat!($crate::membership_view::membership_columns!(), ", i.id AS invitation_id, i.code::text AS code, i.status AS invitation_status, i.expires_at, \
          i.created_at AS invited_at, u.username::text AS username, u.first_name AS user_first_name, \
          u.last_name AS user_last_name, \
          coalesce((SELECT j.category_id FROM category_job_titles j WHERE j.organization_id = m.organization_id \
             AND j.job_title_key = m.job_title_key), (SELECT d.id FROM training_categories d \
-            WHERE d.organization_id = m.organization_id AND d.is_default)) AS training_category_id"
+            WHERE d.organization_id = m.organization_id AND d.is_default)) AS training_category_id")
     };
 }
 
@@ -41,10 +47,10 @@ macro_rules! view_joins {
     };
 }
 
-pub(crate) use {view_columns, view_joins};
+pub(crate) use {membership_columns, view_columns, view_joins};
 
 row! {
-    pub(crate) struct ViewRow, ViewColumns {
+    pub(crate) struct MembershipRow, MembershipColumns {
         id: Uuid => SqlUuid,
         organization_id: Uuid => SqlUuid,
         user_id: Option<Uuid> => Nullable<SqlUuid>,
@@ -63,6 +69,12 @@ row! {
         updated_at: DateTime<Utc> => Timestamptz,
         team_ids: Vec<Uuid> => Array<SqlUuid>,
         admin_team_ids: Vec<Uuid> => Array<SqlUuid>,
+    }
+}
+
+row! {
+    pub(crate) struct ViewRow, ViewColumns {
+        membership: MembershipRow => MembershipColumns,
         invitation_id: Option<Uuid> => Nullable<SqlUuid>,
         code: Option<String> => Nullable<Text>,
         invitation_status: Option<String> => Nullable<Text>,
@@ -79,33 +91,9 @@ pub(crate) fn wrong_status() -> StorageError {
     unreadable("memberships", "known status")
 }
 
-impl ViewRow {
-    fn invitation(&self) -> Result<Option<Invitation>, StorageError> {
-        let columns =
-            (self.invitation_id, &self.code, &self.invitation_status, self.expires_at, self.invited_at);
-        let (Some(id), Some(code), Some(status), Some(expires_at), Some(created_at)) = columns else {
-            return Ok(None);
-        };
-        Ok(Some(Invitation {
-            id: InvitationId::new(id),
-            organization: OrgId::new(self.organization_id),
-            membership: MembershipId::new(self.id),
-            code: InviteCode::parse(code).map_err(|problem| unreadable("invitations", problem.code))?,
-            status: InvitationStatus::parse(status).ok_or_else(wrong_status)?,
-            expires_at,
-            created_at,
-        }))
-    }
-
-    pub(crate) fn read(self) -> Result<MembershipView, StorageError> {
-        let invitation = self.invitation()?;
-        let user = match (self.user_id, self.username, self.user_first_name, self.user_last_name) {
-            (Some(id), Some(username), Some(first_name), Some(last_name)) => {
-                Some(UserBrief { id: UserId::new(id), username, first_name, last_name })
-            }
-            _ => None,
-        };
-        let membership = Membership {
+impl MembershipRow {
+    pub(crate) fn read(self) -> Result<Membership, StorageError> {
+        Ok(Membership {
             id: MembershipId::new(self.id),
             organization: OrgId::new(self.organization_id),
             user: self.user_id.map(UserId::new),
@@ -124,7 +112,37 @@ impl ViewRow {
             updated_at: self.updated_at,
             teams: self.team_ids.into_iter().map(TeamId::new).collect(),
             administered_teams: self.admin_team_ids.into_iter().map(TeamId::new).collect(),
+        })
+    }
+}
+
+impl ViewRow {
+    fn invitation(&self) -> Result<Option<Invitation>, StorageError> {
+        let columns =
+            (self.invitation_id, &self.code, &self.invitation_status, self.expires_at, self.invited_at);
+        let (Some(id), Some(code), Some(status), Some(expires_at), Some(created_at)) = columns else {
+            return Ok(None);
         };
+        Ok(Some(Invitation {
+            id: InvitationId::new(id),
+            organization: OrgId::new(self.membership.organization_id),
+            membership: MembershipId::new(self.membership.id),
+            code: InviteCode::parse(code).map_err(|problem| unreadable("invitations", problem.code))?,
+            status: InvitationStatus::parse(status).ok_or_else(wrong_status)?,
+            expires_at,
+            created_at,
+        }))
+    }
+
+    pub(crate) fn read(self) -> Result<MembershipView, StorageError> {
+        let invitation = self.invitation()?;
+        let user = match (self.membership.user_id, self.username, self.user_first_name, self.user_last_name) {
+            (Some(id), Some(username), Some(first_name), Some(last_name)) => {
+                Some(UserBrief { id: UserId::new(id), username, first_name, last_name })
+            }
+            _ => None,
+        };
+        let membership = self.membership.read()?;
         let training_category = self.training_category_id.map(TrainingCategoryId::new);
         Ok(MembershipView { membership, invitation, user, training_category })
     }

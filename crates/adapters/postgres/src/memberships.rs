@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
-use diesel::sql_types::{Bool, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Text, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{
     EmailAddress, ExternalId, InviteCode, JobTitle, MembershipId, OrgId, Refusal, TeamId, UserId,
 };
@@ -177,7 +177,7 @@ fn add(connection: &mut PgConnection, mut new: NewMembership) -> Outcome<Added> 
                 .set(roster_values!(membership))
                 .execute(connection)?;
             leave_other_teams(connection, membership)?;
-            revoke_pending(connection, membership.id, membership.updated_at)?;
+            revoke_pending(connection, &[membership.id.uuid()], membership.updated_at)?;
         }
         None => insert_membership(connection, &new.membership)?,
     }
@@ -245,7 +245,7 @@ fn update(connection: &mut PgConnection, id: MembershipId, edit: MembershipEdit)
     let invitation = view.invitation.as_ref().filter(is_new);
     let has_left = new.status == MembershipStatus::Deactivated && old.status != new.status;
     if has_left || invitation.is_some() {
-        revoke_pending(connection, id, new.updated_at)?;
+        revoke_pending(connection, &[id.uuid()], new.updated_at)?;
     }
     if let Some(invitation) = invitation {
         insert_invitation(connection, invitation)?;
@@ -253,20 +253,22 @@ fn update(connection: &mut PgConnection, id: MembershipId, edit: MembershipEdit)
     if has_left {
         withdraw_open(connection, &[id.uuid()], new.updated_at)?;
         // Not the user of the first look: somebody may have accepted the invitation since.
-        end_sessions_of_departed(connection, old.user)?;
+        end_sessions_of_departed(connection, old.user.as_slice())?;
     }
     audit::insert(connection, audit)?;
     load_view(connection, id.uuid())
 }
 
-/// Signs somebody out who belongs nowhere any more. Staff need no membership to be here.
-fn end_sessions_of_departed(connection: &mut PgConnection, user: Option<UserId>) -> QueryResult<()> {
-    let Some(user) = user else { return Ok(()) };
+/// Signs those out who belong nowhere any more. Staff need no membership to be here.
+pub(crate) fn end_sessions_of_departed(connection: &mut PgConnection, users: &[UserId]) -> QueryResult<()> {
+    if users.is_empty() {
+        return Ok(());
+    }
     statement(
-        "DELETE FROM sessions s USING users u WHERE s.user_id = {} AND u.id = s.user_id AND u.staff_role IS NULL \
+        "DELETE FROM sessions s USING users u WHERE s.user_id = ANY({}) AND u.id = s.user_id AND u.staff_role IS NULL \
          AND NOT EXISTS (SELECT FROM memberships m WHERE m.user_id = u.id AND m.status = 'active')",
     )
-    .bind::<SqlUuid, _>(user.uuid())
+    .bind::<Array<SqlUuid>, _>(users.iter().map(|user| user.uuid()).collect::<Vec<_>>())
     .execute(connection)
     .map(drop)
 }

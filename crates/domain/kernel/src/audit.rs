@@ -3,7 +3,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
-    ChampionCertificationId, CourseId, CourseVersionId, InvitationId, MembershipId, OrgId, Origin,
+    ChampionCertificationId, CourseId, CourseVersionId, ImportId, InvitationId, MembershipId, OrgId, Origin,
     RefinementId, TeamId, TrainingCategoryId, UserId,
 };
 
@@ -30,11 +30,13 @@ pub enum AuditSubject {
     ChampionCertification(ChampionCertificationId),
     /// A refinement.
     Refinement(RefinementId),
+    /// An import of a roster.
+    Import(ImportId),
 }
 
 impl AuditSubject {
     /// All kinds, as stored.
-    pub const KINDS: [&'static str; 10] = [
+    pub const KINDS: [&'static str; 11] = [
         "organization",
         "membership",
         "team",
@@ -45,6 +47,7 @@ impl AuditSubject {
         "training_category",
         "champion_certification",
         "refinement",
+        "import",
     ];
 
     /// The kind as stored, and the id.
@@ -60,6 +63,7 @@ impl AuditSubject {
             Self::TrainingCategory(id) => ("training_category", id.uuid()),
             Self::ChampionCertification(id) => ("champion_certification", id.uuid()),
             Self::Refinement(id) => ("refinement", id.uuid()),
+            Self::Import(id) => ("import", id.uuid()),
         }
     }
 }
@@ -164,6 +168,7 @@ mod tests {
             AuditSubject::TrainingCategory(TrainingCategoryId::new(id)),
             AuditSubject::ChampionCertification(ChampionCertificationId::new(id)),
             AuditSubject::Refinement(RefinementId::new(id)),
+            AuditSubject::Import(ImportId::new(id)),
         ];
         assert_eq!(kinds.map(|subject| subject.parts().0), AuditSubject::KINDS);
     }

@@ -62,6 +62,10 @@ pub enum Permission {
     ProgressRead,
     /// List jobs.
     JobRead,
+    /// See what was made of roster files.
+    RosterRead,
+    /// Put and import roster files.
+    RosterImport,
     /// Change, end or take up again somebody's membership.
     MembershipUpdate,
     /// See on which teams somebody else is.
@@ -133,6 +137,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Role::StaffEmployee => match permission {
             P::OrganizationRead
             | P::JobRead
+            | P::RosterRead
             | P::CourseRead
             | P::TrainingRead
             | P::TeamRead
@@ -146,6 +151,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::RefinementRead
             | P::ScoreRead => true,
             P::OrganizationCreate
+            | P::RosterImport
             | P::TeamManage
             | P::OrganizationManage
             | P::MembershipCreate
@@ -192,6 +198,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::ScoreRead => true,
             P::OrganizationCreate
             | P::JobRead
+            | P::RosterRead
+            | P::RosterImport
             | P::TeamManage
             | P::OrganizationRead
             | P::OrganizationManage
@@ -222,6 +230,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             | P::ScoreRead => true,
             P::OrganizationCreate
             | P::JobRead
+            | P::RosterRead
+            | P::RosterImport
             | P::TeamManage
             | P::OrganizationRead
             | P::OrganizationManage
@@ -254,6 +264,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             P::TeamRead | P::TeamList | P::RefinementRead | P::RefinementWrite => true,
             P::OrganizationCreate
             | P::JobRead
+            | P::RosterRead
+            | P::RosterImport
             | P::TeamManage
             | P::OrganizationRead
             | P::OrganizationManage
@@ -291,6 +303,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             P::TeamRead | P::TeamList => true,
             P::OrganizationCreate
             | P::JobRead
+            | P::RosterRead
+            | P::RosterImport
             | P::TeamManage
             | P::OrganizationRead
             | P::OrganizationManage
@@ -330,6 +344,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
             P::TeamList => true,
             P::OrganizationCreate
             | P::JobRead
+            | P::RosterRead
+            | P::RosterImport
             | P::TeamManage
             | P::OrganizationRead
             | P::OrganizationManage

@@ -3,6 +3,7 @@ use domain_kernel::{
 };
 
 use crate::InvitationStatus;
+use crate::roster::ImportState;
 
 /// Why something about memberships was refused.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,12 @@ pub enum MembershipError {
     /// It has more bytes than are taken.
     #[error("The file is too large (maximum is {0} bytes).")]
     FileTooLarge(u64),
+    /// Nobody has to confirm it.
+    #[error("This import is {} and not held.", .0.as_str())]
+    ImportNotHeld(ImportState),
+    /// It is over.
+    #[error("This import is {} already.", .0.as_str())]
+    ImportEnded(ImportState),
     /// Below the port of files.
     #[error(transparent)]
     Files(#[from] FileStoreError),
@@ -91,6 +98,8 @@ impl DomainError for MembershipError {
             | Self::NotJoined
             | Self::Deactivated
             | Self::InvitationEnded(_)
+            | Self::ImportNotHeld(_)
+            | Self::ImportEnded(_)
             | Self::FileChanged
             | Self::FileTooLarge(_) => ErrorKind::Conflict,
             Self::CodeTaken | Self::Mail(_) => ErrorKind::Internal,
@@ -115,6 +124,8 @@ impl DomainError for MembershipError {
             Self::LastOrgAdmin => "last_org_admin",
             Self::AlreadyMember => "already_member",
             Self::Throttled(_) => "too_many_attempts",
+            Self::ImportNotHeld(_) => "import_not_held",
+            Self::ImportEnded(_) => "import_ended",
             Self::FileChanged => "file_changed",
             Self::FileTooLarge(_) => "file_too_large",
             Self::Files(error) => error.code(),

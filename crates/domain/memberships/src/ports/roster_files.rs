@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -32,9 +33,12 @@ pub trait RosterFiles: Send + Sync {
     /// The file under the key, if there is one.
     async fn find(&self, key: &FileKey) -> Result<Option<RosterFile>, MembershipError>;
 
-    /// Copies the content to a local file, in the place of what may be there.
+    /// The content, in a local file without a name, which is gone when it is closed.
     ///
-    /// Fails, leaving no part of it there, with [`MembershipError::FileChanged`] if the content is not that of the `file` that
-    /// was found, and with [`MembershipError::FileTooLarge`] if it has more than `max_bytes`.
-    async fn fetch(&self, file: &RosterFile, to: &Path, max_bytes: u64) -> Result<(), MembershipError>;
+    /// Fails with [`MembershipError::FileChanged`] if the content is not that of the `file` that was found, and with
+    /// [`MembershipError::FileTooLarge`] if it has more than `max_bytes`.
+    async fn open(&self, file: &RosterFile, max_bytes: u64) -> Result<File, MembershipError>;
+
+    /// Puts a local file under a key that nothing is under yet.
+    async fn put(&self, key: &FileKey, content: &Path) -> Result<(), MembershipError>;
 }

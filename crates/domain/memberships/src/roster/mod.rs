@@ -1,12 +1,37 @@
-//! What a roster file says: from its bytes to rows that are good, and to what is wrong with the others.
+//! Rosters: files with the people of an organization, which customers put into their folder, and what is made of them.
+//!
+//! An [`Import`] applies one file. It reads the file ([`RosterTable`]), decides line by line ([`Planner`]), and writes some
+//! lines at a time, so that it may be broken off at any moment and goes on where it was.
+//!
+//! Use cases of [`RosterService`]: `request_upload`, `start_import`, `notice_file`, `notice_files`, `list_imports`,
+//! `get_import`, `read_report`, `confirm_import`, `cancel_import`, `run_import`.
 
+mod import;
+mod manage_imports;
+mod notice_files;
+mod plan;
+mod read_imports;
 mod row;
+mod run_import;
+mod service;
+mod start_import;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 
+use std::borrow::Cow;
 use std::io;
 
+pub use import::{
+    HeldReason, Import, ImportCounts, ImportMode, ImportState, ImportTrouble, NewImport, ReportRow, RowAction,
+};
+pub use manage_imports::ImportChange;
+pub use plan::{Batch, Decision, Known, NewTeam, Plan, Planner, StagedLine, Survey};
 pub use row::{RosterRow, RowKey};
+pub use run_import::Ended;
+pub use service::{RosterLimits, RosterService};
+pub use start_import::{StartImport, UploadOffer};
 pub use table::{Entry, RosterTable};
 
 /// A column that is understood.
@@ -74,7 +99,7 @@ pub struct RosterProblem {
     /// The column as the file names it; empty if it is about the whole line.
     pub column: String,
     /// What is wrong, for programs.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// What is wrong, for people.
     pub message: String,
     /// The beginning of the value.
@@ -87,7 +112,7 @@ impl RosterProblem {
 
     fn new(line: u64, column: &str, code: &'static str, message: impl Into<String>, value: &str) -> Self {
         let value = value.chars().filter(|c| *c != '\0').take(Self::SHOWN).collect();
-        Self { line, column: column.to_owned(), code, message: message.into(), value }
+        Self { line, column: column.to_owned(), code: code.into(), message: message.into(), value }
     }
 }
 

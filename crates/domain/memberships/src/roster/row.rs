@@ -1,8 +1,8 @@
 use chrono::NaiveDate;
-use domain_kernel::{EmailAddress, FieldProblem, JobTitle, PersonName, TextRule, parse_day, parse_text};
+use domain_kernel::{EmailAddress, ExternalId, FieldProblem, JobTitle, PersonName, TextRule, parse_day, parse_text};
 
 use super::{Column, RosterProblem};
-use crate::{ExternalId, WantedStatus};
+use crate::WantedStatus;
 
 /// By what somebody is found again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,16 @@ pub enum RowKey {
     ExternalId(ExternalId),
     /// The address, in files without numbers.
     Email(EmailAddress),
+}
+
+impl RowKey {
+    /// The number or the address.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::ExternalId(id) => id.as_str(),
+            Self::Email(email) => email.as_str(),
+        }
+    }
 }
 
 /// What a good line says of a person. What is blank is not said, and stays as it is.
@@ -48,6 +58,15 @@ pub(super) struct Values<'a> {
 }
 
 impl Values<'_> {
+    /// By what the person is found again, if that much is good.
+    pub(super) fn key(&self) -> Option<RowKey> {
+        if self.has_numbers {
+            ExternalId::parse((self.get)(Column::ExternalId)).ok().map(RowKey::ExternalId)
+        } else {
+            EmailAddress::parse((self.get)(Column::Email)).ok().map(RowKey::Email)
+        }
+    }
+
     /// The row, or everything that is wrong with it.
     pub(super) fn read(&self) -> Result<RosterRow, Vec<RosterProblem>> {
         let mut problems = Vec::new();

@@ -6,7 +6,7 @@ use encoding_rs_io::DecodeReaderBytes;
 
 use super::row::Values;
 use super::text::{QuoteWatch, decode};
-use super::{Column, RosterFailure, RosterProblem, RosterRow};
+use super::{Column, RosterFailure, RosterProblem, RosterRow, RowKey};
 
 type Text<R> = QuoteWatch<BufReader<DecodeReaderBytes<R, Vec<u8>>>>;
 
@@ -16,7 +16,32 @@ pub enum Entry {
     /// It says something of a person.
     Row(Box<RosterRow>),
     /// It cannot be used, for at least one reason.
-    Rejected(Vec<RosterProblem>),
+    Rejected {
+        /// Line of the file.
+        line: u64,
+        /// Whom it is about, if that much can be read.
+        key: Option<RowKey>,
+        /// Why.
+        problems: Vec<RosterProblem>,
+    },
+}
+
+impl Entry {
+    /// Line of the file.
+    pub fn line(&self) -> u64 {
+        match self {
+            Self::Row(row) => row.line,
+            Self::Rejected { line, .. } => *line,
+        }
+    }
+
+    /// Whom it is about, if that can be read.
+    pub fn key(&self) -> Option<&RowKey> {
+        match self {
+            Self::Row(row) => Some(&row.key),
+            Self::Rejected { key, .. } => key.as_ref(),
+        }
+    }
 }
 
 /// A roster file, read line by line: memory does not grow with it.
@@ -70,6 +95,11 @@ impl<R: Read + Seek> RosterTable<R> {
         &self.unknown
     }
 
+    /// Whether people are found again by their number, and not by their address.
+    pub fn has_numbers(&self) -> bool {
+        self.columns.contains_key(&Column::ExternalId)
+    }
+
     /// The next line that is not blank; none at the end.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, RosterFailure> {
         loop {
@@ -85,9 +115,16 @@ impl<R: Read + Seek> RosterTable<R> {
 
     fn entry(&self) -> Entry {
         let line = self.record.position().map_or(0, csv::Position::line);
+        let get = |column: Column| -> &str {
+            let value = self.columns.get(&column).and_then(|index| self.record.get(*index));
+            // The text was made by a decoder: it is UTF-8.
+            std::str::from_utf8(value.unwrap_or_default()).unwrap_or_default()
+        };
+        let values = Values { line, has_numbers: self.has_numbers(), get: &get };
         let reject = |column: &str, code, message: String, value: &[u8]| {
             let value = String::from_utf8_lossy(value);
-            Entry::Rejected(vec![RosterProblem::new(line, column, code, message, &value)])
+            let problems = vec![RosterProblem::new(line, column, code, message, &value)];
+            Entry::Rejected { line, key: values.key(), problems }
         };
         if self.record.len() > self.width {
             let message = format!("has {} values for {} columns", self.record.len(), self.width);
@@ -100,15 +137,9 @@ impl<R: Read + Seek> RosterTable<R> {
                 return reject(column.as_str(), "too_long", message, value);
             }
         }
-        let get = |column: Column| -> &str {
-            let value = self.columns.get(&column).and_then(|index| self.record.get(*index));
-            // The text was made by a decoder: it is UTF-8.
-            std::str::from_utf8(value.unwrap_or_default()).unwrap_or_default()
-        };
-        let has_numbers = self.columns.contains_key(&Column::ExternalId);
-        match (Values { line, has_numbers, get: &get }).read() {
+        match values.read() {
             Ok(row) => Entry::Row(Box::new(row)),
-            Err(problems) => Entry::Rejected(problems),
+            Err(problems) => Entry::Rejected { line, key: values.key(), problems },
         }
     }
 }
@@ -174,21 +205,21 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
-    use crate::roster::RowKey;
 
     fn open(text: &[u8]) -> Result<RosterTable<Cursor<Vec<u8>>>, RosterFailure> {
         RosterTable::open(Cursor::new(text.to_vec()))
     }
 
     /// All rows, and line, column and code of all problems.
-    fn read(text: &str) -> (Vec<RosterRow>, Vec<(u64, String, &'static str)>) {
+    fn read(text: &str) -> (Vec<RosterRow>, Vec<(u64, String, String)>) {
         let mut table = open(text.as_bytes()).expect("a table");
         let (mut rows, mut problems) = (Vec::new(), Vec::new());
         while let Some(entry) = table.next_entry().expect("readable") {
             match entry {
                 Entry::Row(row) => rows.push(*row),
-                Entry::Rejected(found) => {
-                    problems.extend(found.into_iter().map(|found| (found.line, found.column, found.code)));
+                Entry::Rejected { problems: found, .. } => {
+                    let told = |found: RosterProblem| (found.line, found.column, found.code.into_owned());
+                    problems.extend(found.into_iter().map(told));
                 }
             }
         }
@@ -227,7 +258,7 @@ mod tests {
     fn without_numbers_people_are_found_by_their_address() {
         let (rows, problems) = read("email,first_name,last_name\nann@example.org,Ann,Lee\n,Bo,Ek\n");
         assert!(matches!(&rows[0].key, RowKey::Email(email) if email.as_str() == "ann@example.org"));
-        assert_eq!(problems, [(3, "email".to_owned(), "blank")]);
+        assert_eq!(problems, [(3, "email".to_owned(), "blank".to_owned())]);
     }
 
     #[test]
@@ -254,7 +285,18 @@ mod tests {
             (6, "", "too_many_values"),
             (7, "last_name", "blank"),
         ];
-        assert_eq!(problems, expected.map(|(line, column, code)| (line, column.to_owned(), code)));
+        let expected = expected.map(|(line, column, code)| (line, column.to_owned(), code.to_owned()));
+        assert_eq!(problems, expected);
+    }
+
+    #[test]
+    fn whom_a_bad_line_is_about_is_told_if_it_can_be_read() {
+        let mut table = open(b"external_id,first_name,last_name\nE-1,,Lee\nE-2,Bo,Ek,,\n,Cy,Fox\n").expect("a table");
+        let mut keys = Vec::new();
+        while let Some(entry) = table.next_entry().expect("readable") {
+            keys.push((entry.line(), entry.key().map(|key| key.as_str().to_owned())));
+        }
+        assert_eq!(keys, [(2, Some("E-1".into())), (3, Some("E-2".into())), (4, None)]);
     }
 
     #[test]
@@ -263,7 +305,7 @@ mod tests {
         let text = format!("external_id,first_name,last_name\nE-1,{long},Lee\nE-2,Bo,Ek\n");
         let (rows, problems) = read(&text);
         assert_eq!(rows.len(), 1);
-        assert_eq!(problems, [(2, "first_name".to_owned(), "too_long")]);
+        assert_eq!(problems, [(2, "first_name".to_owned(), "too_long".to_owned())]);
     }
 
     #[test]
@@ -287,7 +329,8 @@ mod tests {
     fn columns_that_nobody_understands_are_told() {
         let table = open(b"external_id,first_name,last_name,shoe size\n").expect("a table");
         let [unknown] = table.unknown_columns() else { panic!("one column") };
-        assert_eq!((unknown.line, unknown.column.as_str(), unknown.code), (1, "shoe size", "unknown_column"));
+        let told = (unknown.line, unknown.column.as_str(), unknown.code.as_ref());
+        assert_eq!(told, (1, "shoe size", "unknown_column"));
     }
 
     #[test]

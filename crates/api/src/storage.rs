@@ -1,6 +1,7 @@
 //! The storage for files: which one it is, and how it does.
 
 use std::error::Error;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,7 +106,11 @@ impl RosterFiles for NoFiles {
         Err(FileStoreError::NotConfigured.into())
     }
 
-    async fn fetch(&self, _: &RosterFile, _: &Path, _: u64) -> Result<(), MembershipError> {
+    async fn open(&self, _: &RosterFile, _: u64) -> Result<File, MembershipError> {
+        Err(FileStoreError::NotConfigured.into())
+    }
+
+    async fn put(&self, _: &FileKey, _: &Path) -> Result<(), MembershipError> {
         Err(FileStoreError::NotConfigured.into())
     }
 }

@@ -8,9 +8,7 @@ use diesel::connection::SimpleConnection;
 use diesel::pg::{CopyFormat, PgConnection};
 use diesel::prelude::*;
 use diesel::result::QueryResult;
-use diesel::sql_types::{
-    Array, BigInt, Bool, Date, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
-};
+use diesel::sql_types::{Array, BigInt, Bool, Date, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{
     EmailAddress, ExternalId, ImportId, InviteCode, JobTitle, MembershipId, OrgId, PersonName, StorageError,
     TeamId, UserId,
@@ -30,7 +28,7 @@ use crate::invitations::revoke_pending;
 use crate::membership_view::{MembershipColumns, MembershipRow, membership_columns};
 use crate::memberships::{Outcome, end_sessions_of_departed};
 use crate::orgs::lock_organization;
-use crate::schema::{imports, memberships, roster_stage, team_admins, team_memberships, users};
+use crate::schema::{imports, memberships, roster_stage, users};
 use crate::sql::{row, statement};
 use crate::team_links::{Link, appoint, join};
 use crate::training::{Affected, withdraw_unlisted};
@@ -234,7 +232,11 @@ impl StageRow {
         let incomplete = || unreadable("roster_stage", "complete line");
         let line = self.line.unsigned_abs();
         if let Some(problems) = &self.problems {
-            return Ok(StagedLine { line: self.line, key: self.key, row: Err(read_problems(line, problems)) });
+            return Ok(StagedLine {
+                line: self.line,
+                key: self.key,
+                row: Err(read_problems(line, problems)),
+            });
         }
         let email = self.email.map(EmailAddress::from_stored);
         let key = match (self.external_id, &email) {
@@ -330,10 +332,17 @@ fn batch(connection: &mut PgConnection, organization: Uuid, lines: Vec<StagedLin
         known = read_known(found.rows::<KnownColumns>().load(connection)?)?;
     }
     let addresses: Vec<String> = {
-        let found: HashSet<&str> =
-            known.iter().filter_map(|known| known.membership.external_id.as_ref()).map(ExternalId::as_str).collect();
+        let found: HashSet<&str> = known
+            .iter()
+            .filter_map(|known| known.membership.external_id.as_ref())
+            .map(ExternalId::as_str)
+            .collect();
         let is_open = |row: &&Box<RosterRow>| !found.contains(row.key.as_str());
-        rows().filter(is_open).filter_map(|row| row.email.as_ref()).map(|email| email.as_str().to_owned()).collect()
+        rows()
+            .filter(is_open)
+            .filter_map(|row| row.email.as_ref())
+            .map(|email| email.as_str().to_owned())
+            .collect()
     };
     if !addresses.is_empty() {
         let found = statement(BY_ADDRESS).bind::<SqlUuid, _>(organization).bind::<Array<Text>, _>(addresses);
@@ -350,7 +359,8 @@ fn batch(connection: &mut PgConnection, organization: Uuid, lines: Vec<StagedLin
         let found: Vec<(Uuid, String)> = found.rows::<(SqlUuid, Text)>().load(connection)?;
         teams = found.into_iter().map(|(id, name)| (name, TeamId::new(id))).collect();
     }
-    let org_admins = statement(ADMINS).bind::<SqlUuid, _>(organization).rows::<BigInt>().get_result(connection)?;
+    let org_admins =
+        statement(ADMINS).bind::<SqlUuid, _>(organization).rows::<BigInt>().get_result(connection)?;
     Ok(Batch { lines, known, teams, org_admins })
 }
 
@@ -402,7 +412,9 @@ fn bind_rows(statement: crate::sql::Statement, rows: &[&Membership]) -> crate::s
     statement
         .bind::<Array<SqlUuid>, _>(each(rows, |m| m.id.uuid()))
         .bind::<Array<Nullable<SqlUuid>>, _>(each(rows, |m| m.user.map(UserId::uuid)))
-        .bind::<Array<Nullable<Text>>, _>(each(rows, |m| text(m.external_id.as_ref().map(ExternalId::as_str))))
+        .bind::<Array<Nullable<Text>>, _>(each(rows, |m| {
+            text(m.external_id.as_ref().map(ExternalId::as_str))
+        }))
         .bind::<Array<Text>, _>(each(rows, |m| m.first_name.as_str().to_owned()))
         .bind::<Array<Text>, _>(each(rows, |m| m.last_name.as_str().to_owned()))
         .bind::<Array<Nullable<Text>>, _>(each(rows, |m| text(m.email.as_ref().map(EmailAddress::as_str))))
@@ -463,7 +475,11 @@ fn beyond(rows: &[Written<'_>], teams: TeamsOf, is_new: bool) -> Vec<(Membership
     let pairs = |row: &Written<'_>| {
         let (before, after) = (row.before.map_or(&none, teams), teams(row.after));
         let (these, others) = if is_new { (after, before) } else { (before, after) };
-        these.iter().filter(|team| !others.contains(team)).map(|team| (row.after.id, *team)).collect::<Vec<_>>()
+        these
+            .iter()
+            .filter(|team| !others.contains(team))
+            .map(|team| (row.after.id, *team))
+            .collect::<Vec<_>>()
     };
     rows.iter().flat_map(pairs).collect()
 }
@@ -524,7 +540,9 @@ fn write_invitations(
             .bind::<Timestamptz, _>(at)
             .bind::<Array<SqlUuid>, _>(column(|(id, ..)| *id))
             .bind::<Array<SqlUuid>, _>(column(|(_, membership, _)| *membership))
-            .bind::<Array<Text>, _>(open.iter().map(|(.., code)| code.as_str().to_owned()).collect::<Vec<_>>())
+            .bind::<Array<Text>, _>(
+                open.iter().map(|(.., code)| code.as_str().to_owned()).collect::<Vec<_>>(),
+            )
             .rows::<SqlUuid>()
             .load(connection)?;
         let written: HashSet<Uuid> = written.into_iter().collect();
@@ -623,16 +641,23 @@ fn report(
     let (lines, keys): (Vec<Option<i64>>, Vec<Option<String>>) = told
         .into_iter()
         .zip(decisions)
-        .map(|(told, decision)| (told.line, told.key.filter(|_| is_rejected(decision) || decision.membership().is_none())))
+        .map(|(told, decision)| {
+            (told.line, told.key.filter(|_| is_rejected(decision) || decision.membership().is_none()))
+        })
         .unzip();
     statement(REPORT)
         .bind::<SqlUuid, _>(import)
         .bind::<BigInt, _>(own.reported)
         .bind::<Array<Nullable<BigInt>>, _>(lines)
         .bind::<Array<Nullable<Text>>, _>(keys)
-        .bind::<Array<Text>, _>(decisions.iter().map(|decision| decision.action().as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(
+            decisions.iter().map(|decision| decision.action().as_str()).collect::<Vec<_>>(),
+        )
         .bind::<Array<Nullable<SqlUuid>>, _>(
-            decisions.iter().map(|decision| decision.membership().map(MembershipId::uuid)).collect::<Vec<_>>(),
+            decisions
+                .iter()
+                .map(|decision| decision.membership().map(MembershipId::uuid))
+                .collect::<Vec<_>>(),
         )
         .bind::<Array<Nullable<Jsonb>>, _>(problems.collect::<Vec<_>>())
         .execute(connection)?;

@@ -5,10 +5,13 @@ use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_jobs::{JobKind, NewJob};
-use domain_kernel::{AuditEntry, ImportId, JobId, MembershipId, OrgId, Page, PageRequest, StorageError, UserId};
+use domain_kernel::{
+    AuditEntry, ImportId, JobId, MembershipId, OrgId, Page, PageRequest, StorageError, UserId,
+};
 use domain_memberships::ports::{ImportEdit, ImportQueries, ImportRepository, RosterFolder};
 use domain_memberships::roster::{
-    Import, ImportCounts, ImportMode, ImportState, ImportTrouble, NewImport, ReportRow, RosterProblem, RowAction,
+    Import, ImportCounts, ImportMode, ImportState, ImportTrouble, NewImport, ReportRow, RosterProblem,
+    RowAction,
 };
 use domain_memberships::{FileKey, MembershipError};
 use serde_json::{Value, json};
@@ -137,7 +140,14 @@ pub(crate) fn read_problems(line: u64, stored: &Value) -> Vec<RosterProblem> {
 
 fn load(connection: &mut PgConnection, whose: &str, ids: [Uuid; 2]) -> Outcome<Option<Import>> {
     let [organization, id] = ids;
-    let sql = format!(concat!("SELECT ", import_columns!(), " FROM imports i WHERE i.organization_id = {{}} AND i.id = {{}}{}"), whose);
+    let sql = format!(
+        concat!(
+            "SELECT ",
+            import_columns!(),
+            " FROM imports i WHERE i.organization_id = {{}} AND i.id = {{}}{}"
+        ),
+        whose
+    );
     let row: Option<ImportRow> = statement(sql)
         .bind::<SqlUuid, _>(organization)
         .bind::<SqlUuid, _>(id)
@@ -190,14 +200,13 @@ fn add(
     let mut id = new.id.uuid();
     if !new.dry_run {
         let waiting = imports::table
-            .filter(imports::organization_id.eq(new.organization.uuid()).and(imports::key.eq(new.key.as_str())))
+            .filter(
+                imports::organization_id.eq(new.organization.uuid()).and(imports::key.eq(new.key.as_str())),
+            )
             .filter(imports::state.eq("awaiting_upload"));
         let there = (imports::etag.eq(new.etag.as_deref()), imports::state.eq("queued"));
-        let taken: Option<Uuid> = diesel::update(waiting)
-            .set(there)
-            .returning(imports::id)
-            .get_result(connection)
-            .optional()?;
+        let taken: Option<Uuid> =
+            diesel::update(waiting).set(there).returning(imports::id).get_result(connection).optional()?;
         if let Some(taken) = taken {
             id = taken;
         } else if insert(connection, new, ImportState::Queued)? == 0 {
@@ -264,8 +273,9 @@ const EXPIRE: &str = "UPDATE imports i SET state = 'failed', finished_at = {}, \
 impl ImportRepository for PgImports {
     async fn find_folder(&self, organization: OrgId) -> Result<Option<RosterFolder>, MembershipError> {
         let found = self.pg.read(move |connection| {
-            let found = statement("SELECT id, s3_integrations_folder, import_mode FROM organizations WHERE id = {}")
-                .bind::<SqlUuid, _>(organization.uuid());
+            let found =
+                statement("SELECT id, s3_integrations_folder, import_mode FROM organizations WHERE id = {}")
+                    .bind::<SqlUuid, _>(organization.uuid());
             Ok(found.rows::<FolderColumns>().get_result::<FolderRow>(connection).optional()?)
         });
         let row = found.await.map_err(PgError::<MembershipError>::into_storage)?;
@@ -332,7 +342,10 @@ impl ImportRepository for PgImports {
         job: JobId,
         audit: Option<AuditEntry>,
     ) -> Result<(Import, bool), MembershipError> {
-        self.pg.write(move |connection| add(connection, &new, job, audit)).await.map_err(PgError::into_storage)
+        self.pg
+            .write(move |connection| add(connection, &new, job, audit))
+            .await
+            .map_err(PgError::into_storage)
     }
 
     async fn update(
@@ -424,7 +437,8 @@ impl StoredReportRow {
             position: self.position,
             line: self.line,
             key: self.key,
-            action: RowAction::parse(&self.action).ok_or_else(|| unreadable("import_rows", "known action"))?,
+            action: RowAction::parse(&self.action)
+                .ok_or_else(|| unreadable("import_rows", "known action"))?,
             membership: self.membership.map(MembershipId::new),
             problems: self.problems.map(|problems| read_problems(line, &problems)).unwrap_or_default(),
         })
@@ -468,19 +482,16 @@ impl ImportQueries for PgImports {
                 .bind::<SqlUuid, _>(id.uuid());
             Ok(found.rows::<FoundColumns>().get_result::<FoundRow>(connection).optional()?)
         });
-        let Some(row) = found.await.map_err(PgError::<MembershipError>::into_storage)? else { return Ok(None) };
+        let Some(row) = found.await.map_err(PgError::<MembershipError>::into_storage)? else {
+            return Ok(None);
+        };
         let of_line = |pair: &Value| read_problems(pair[0].as_u64().unwrap_or_default(), &pair[1]);
         let lines = row.problems.as_array().map(Vec::as_slice).unwrap_or_default();
         let problems = lines.iter().flat_map(of_line).take(limit).collect();
         Ok(Some((row.import.read()?, problems)))
     }
 
-    async fn report(
-        &self,
-        id: ImportId,
-        after: i64,
-        limit: i64,
-    ) -> Result<Vec<ReportRow>, MembershipError> {
+    async fn report(&self, id: ImportId, after: i64, limit: i64) -> Result<Vec<ReportRow>, MembershipError> {
         let rows = self.pg.read(move |connection| {
             let rows = statement(REPORT)
                 .bind::<SqlUuid, _>(id.uuid())

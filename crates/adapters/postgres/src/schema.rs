@@ -129,6 +129,50 @@ diesel::table! {
 }
 
 diesel::table! {
+    import_rows (import_id, position) {
+        import_id -> Uuid,
+        position -> Int8,
+        line -> Nullable<Int8>,
+        key -> Nullable<Text>,
+        action -> Text,
+        membership_id -> Nullable<Uuid>,
+        problems -> Nullable<Jsonb>,
+    }
+}
+
+diesel::table! {
+    imports (id) {
+        id -> Uuid,
+        organization_id -> Uuid,
+        key -> Text,
+        etag -> Nullable<Text>,
+        mode -> Text,
+        dry_run -> Bool,
+        state -> Text,
+        is_confirmed -> Bool,
+        run -> Nullable<Uuid>,
+        applied_line -> Int8,
+        missing_after -> Nullable<Uuid>,
+        reported -> Int8,
+        rows_count -> Int8,
+        created_count -> Int8,
+        updated_count -> Int8,
+        unchanged_count -> Int8,
+        reactivated_count -> Int8,
+        deactivated_count -> Int8,
+        rejected_count -> Int8,
+        errors_total -> Int8,
+        trouble_code -> Nullable<Text>,
+        trouble_message -> Nullable<Text>,
+        warnings -> Jsonb,
+        created_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        started_at -> Nullable<Timestamptz>,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     invitations (id) {
         id -> Uuid,
         organization_id -> Uuid,
@@ -208,6 +252,7 @@ diesel::table! {
         updated_at -> Timestamptz,
         late_window_days -> Int4,
         recycle_after_days -> Int4,
+        import_mode -> Text,
     }
 }
 
@@ -264,6 +309,25 @@ diesel::table! {
         created_by -> Uuid,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    roster_stage (import_id, line) {
+        line -> Int8,
+        import_id -> Uuid,
+        key -> Nullable<Text>,
+        problems -> Nullable<Jsonb>,
+        external_id -> Nullable<Text>,
+        email -> Nullable<Text>,
+        first_name -> Nullable<Text>,
+        last_name -> Nullable<Text>,
+        job_title -> Nullable<Text>,
+        team -> Nullable<Text>,
+        org_admin -> Nullable<Bool>,
+        team_admin -> Nullable<Bool>,
+        hired_on -> Nullable<Date>,
+        status -> Nullable<Text>,
     }
 }
 
@@ -385,6 +449,9 @@ diesel::joinable!(category_courses -> training_categories (category_id));
 diesel::joinable!(course_versions -> courses (course_id));
 diesel::joinable!(course_versions -> users (created_by));
 diesel::joinable!(courses -> organizations (organization_id));
+diesel::joinable!(import_rows -> imports (import_id));
+diesel::joinable!(imports -> organizations (organization_id));
+diesel::joinable!(imports -> users (created_by));
 diesel::joinable!(invitations -> users (accepted_by));
 diesel::joinable!(jobs -> organizations (organization_id));
 diesel::joinable!(memberships -> organizations (organization_id));
@@ -408,6 +475,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     course_pool_overrides,
     course_versions,
     courses,
+    import_rows,
+    imports,
     invitations,
     jobs,
     memberships,
@@ -416,6 +485,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     progress_events,
     progress_marks,
     refinements,
+    roster_stage,
     score_snapshots,
     sessions,
     team_admins,

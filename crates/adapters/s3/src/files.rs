@@ -12,7 +12,7 @@ use domain_kernel::{Clock, FileStoreError};
 use domain_memberships::ports::RosterFiles;
 use domain_memberships::{FileKey, MembershipError, RosterFile, UploadTicket};
 use tokio::fs::File;
-use tokio::io::{AsyncWriteExt, BufWriter};
+use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 
 use crate::S3;
 use crate::error::{because, root, unavailable};
@@ -110,7 +110,7 @@ impl RosterFiles for S3Files {
         Ok(Some(file.ok_or_else(|| because("the storage told too little of a file"))?))
     }
 
-    async fn fetch(&self, file: &RosterFile, to: &Path, max_bytes: u64) -> Result<(), MembershipError> {
+    async fn open(&self, file: &RosterFile, max_bytes: u64) -> Result<std::fs::File, MembershipError> {
         let request = self.s3.client().await.get_object().bucket(&self.bucket).key(file.key.as_str());
         let answer = request.if_match(&file.etag).send().await;
         let object = answer.map_err(|error| {
@@ -120,12 +120,15 @@ impl RosterFiles for S3Files {
         if object.e_tag() != Some(file.etag.as_str()) {
             return Err(MembershipError::FileChanged);
         }
-        let kept = keep(object.body, to, max_bytes).await;
-        if kept.is_err() {
-            // What is there of it is of no use. If it cannot be removed either, the first error says more.
-            drop(tokio::fs::remove_file(to).await);
-        }
-        kept
+        keep(object.body, max_bytes).await
+    }
+
+    async fn put(&self, key: &FileKey, content: &Path) -> Result<(), MembershipError> {
+        let body = ByteStream::from_path(content).await;
+        let body = body.map_err(|error| FileStoreError::Failed(error.into()))?;
+        let request = self.s3.client().await.put_object().bucket(&self.bucket).key(key.as_str());
+        let request = request.content_type("text/csv").if_none_match("*").body(body);
+        request.send().await.map(drop).map_err(|error| unavailable(error).into())
     }
 }
 
@@ -150,10 +153,11 @@ fn is_another(error: &SdkError<GetObjectError>) -> bool {
     is_gone || error.code() == Some("PreconditionFailed")
 }
 
-/// Writes the content to a file, as far as it may be long.
-async fn keep(mut content: ByteStream, to: &Path, max_bytes: u64) -> Result<(), MembershipError> {
+/// Writes the content to a file without a name, as far as it may be long.
+async fn keep(mut content: ByteStream, max_bytes: u64) -> Result<std::fs::File, MembershipError> {
     let failed = |error: std::io::Error| FileStoreError::Failed(error.into());
-    let mut file = BufWriter::with_capacity(WRITE_BUFFER, File::create(to).await.map_err(failed)?);
+    let file = File::from_std(tempfile::tempfile().map_err(failed)?);
+    let mut file = BufWriter::with_capacity(WRITE_BUFFER, file);
     let mut left = max_bytes;
     while let Some(chunk) = content.next().await {
         let chunk = chunk.map_err(|error| because(format!("the storage broke off: {}", root(&error))))?;
@@ -161,5 +165,7 @@ async fn keep(mut content: ByteStream, to: &Path, max_bytes: u64) -> Result<(), 
         left = remaining.ok_or(MembershipError::FileTooLarge(max_bytes))?;
         file.write_all(&chunk).await.map_err(failed)?;
     }
-    Ok(file.flush().await.map_err(failed)?)
+    file.flush().await.map_err(failed)?;
+    file.rewind().await.map_err(failed)?;
+    Ok(file.into_inner().into_std().await)
 }

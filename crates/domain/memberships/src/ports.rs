@@ -18,11 +18,11 @@ use crate::{
     MembershipError, MembershipStatus, MembershipView,
 };
 
-#[cfg(test)]
-pub(crate) use imports::{MockImportQueries, MockImportRepository, MockImportRun};
 pub use imports::{
     Begun, ImportEdit, ImportQueries, ImportRepository, ImportRun, RosterFolder, RunEnd, RunLease,
 };
+#[cfg(test)]
+pub(crate) use imports::{MockImportQueries, MockImportRepository, MockImportRun};
 #[cfg(test)]
 pub(crate) use roster_files::MockRosterFiles;
 pub use roster_files::RosterFiles;

@@ -33,10 +33,7 @@ async fn a_signed_upload_lands_as_it_was_sent() {
     let file = storage.files.find(&key).await.expect("an answer").expect("a file");
     assert_eq!((&file.key, file.size), (&key, 15));
     assert!((file.modified_at - before).abs() < TimeDelta::seconds(60), "{file:?}");
-    let to = storage.folder.path().join("copy.csv");
-    std::fs::write(&to, "what was there before, and is longer").expect("writes");
-    storage.files.fetch(&file, &to, 15).await.expect("fetches");
-    assert_eq!(std::fs::read_to_string(to).expect("a file"), "first_name\nAnn\n");
+    assert_eq!(storage.read(&file, 15).await.expect("opens"), "first_name\nAnn\n");
 }
 
 #[tokio::test]
@@ -161,45 +158,43 @@ async fn what_is_not_there_is_not_found() {
     assert_eq!(storage.files.find(&key("a.csv")).await.expect("an answer"), None);
     let file = storage.put("a.csv", "x").await;
     std::fs::remove_file(storage.path("acme/a.csv")).expect("the file goes");
-    let to = storage.folder.path().join("copy.csv");
-    let gone = storage.files.fetch(&file, &to, 100).await.expect_err("it is gone");
+    let gone = storage.read(&file, 100).await.expect_err("it is gone");
     assert!(matches!(gone, MembershipError::FileChanged), "{gone:?}");
-    assert!(!to.exists());
 }
 
 #[tokio::test]
-async fn a_file_that_was_replaced_is_not_fetched() {
+async fn a_file_that_was_replaced_is_not_opened() {
     let storage = Storage::start();
     let found = storage.put("a.csv", "first").await;
     std::fs::remove_file(storage.path("acme/a.csv")).expect("the file goes");
     let replaced = storage.put("a.csv", "other").await;
     assert_ne!(found.etag, replaced.etag);
-    let to = storage.folder.path().join("copy.csv");
-    let changed = storage.files.fetch(&found, &to, 100).await.expect_err("it is another one");
+    let changed = storage.read(&found, 100).await.expect_err("it is another one");
     assert!(matches!(changed, MembershipError::FileChanged), "{changed:?}");
-    assert!(!to.exists());
-    storage.files.fetch(&replaced, &to, 100).await.expect("fetches");
+    assert_eq!(storage.read(&replaced, 100).await.expect("opens"), "other");
 }
 
 #[tokio::test]
-async fn a_file_is_fetched_up_to_the_largest_size() {
+async fn a_file_is_opened_up_to_the_largest_size() {
     let storage = Storage::start();
     let content = "0123456789".repeat(100_000);
     let file = storage.put("a.csv", &content).await;
-    let to = storage.folder.path().join("copy.csv");
-    storage.files.fetch(&file, &to, 1_000_000).await.expect("fetches");
-    assert_eq!(std::fs::read_to_string(&to).expect("a file"), content);
-    let large = storage.files.fetch(&file, &to, 999_999).await.expect_err("too large");
+    assert_eq!(storage.read(&file, 1_000_000).await.expect("opens"), content);
+    let large = storage.read(&file, 999_999).await.expect_err("too large");
     assert!(matches!(large, MembershipError::FileTooLarge(999_999)), "{large:?}");
-    assert!(!to.exists(), "nothing is left of it");
 }
 
 #[tokio::test]
-async fn a_place_that_cannot_be_written_is_our_fault() {
+async fn a_local_file_is_put_where_nothing_is() {
     let storage = Storage::start();
-    let file = storage.put("a.csv", "x").await;
-    let nowhere = storage.folder.path().join("no/such/folder.csv");
-    let failed = storage.files.fetch(&file, &nowhere, 100).await.expect_err("no such folder");
+    let from = storage.folder.path().join("roster.csv");
+    std::fs::write(&from, "first_name\nAnn\n").expect("writes");
+    storage.files.put(&key("a.csv"), &from).await.expect("puts");
+    let file = storage.files.find(&key("a.csv")).await.expect("an answer").expect("a file");
+    assert_eq!(storage.read(&file, 100).await.expect("opens"), "first_name\nAnn\n");
+    storage.files.put(&key("a.csv"), &from).await.expect_err("something is there");
+    let nowhere = storage.folder.path().join("no/such/file.csv");
+    let failed = storage.files.put(&key("b.csv"), &nowhere).await.expect_err("no such file");
     assert_eq!(failed.kind(), ErrorKind::Internal);
 }
 

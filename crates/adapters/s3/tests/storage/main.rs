@@ -11,7 +11,7 @@ use adapter_s3::{AccessKeys, S3, S3Files, S3Server};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain_kernel::Clock;
 use domain_memberships::ports::RosterFiles;
-use domain_memberships::{FileKey, RosterFile, UploadTicket};
+use domain_memberships::{FileKey, MembershipError, RosterFile, UploadTicket};
 use reqwest::{Client, RequestBuilder};
 
 pub(crate) const BUCKET: &str = "rosters";
@@ -86,6 +86,12 @@ impl Storage {
         let ticket = self.ticket(&key).await;
         assert_eq!(status(self.upload(&ticket, content)).await, 200);
         self.files.find(&key).await.expect("an answer").expect("a file")
+    }
+
+    /// What is in the file.
+    pub(crate) async fn read(&self, file: &RosterFile, max_bytes: u64) -> Result<String, MembershipError> {
+        let opened = self.files.open(file, max_bytes).await?;
+        Ok(std::io::read_to_string(opened).expect("text"))
     }
 }
 

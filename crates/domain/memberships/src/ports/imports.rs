@@ -180,10 +180,5 @@ pub trait ImportQueries: Send + Sync {
     ) -> Result<Option<(Import, Vec<RosterProblem>)>, MembershipError>;
 
     /// Rows of the report after a place, at most `limit`.
-    async fn report(
-        &self,
-        id: ImportId,
-        after: i64,
-        limit: i64,
-    ) -> Result<Vec<ReportRow>, MembershipError>;
+    async fn report(&self, id: ImportId, after: i64, limit: i64) -> Result<Vec<ReportRow>, MembershipError>;
 }

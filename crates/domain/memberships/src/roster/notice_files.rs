@@ -85,9 +85,10 @@ mod tests {
             assert_eq!((patience, at), (TimeDelta::minutes(75), now()));
             Ok(0)
         });
-        fixture.imports.expect_list_folders().returning(|after, _| {
-            Ok(if after.is_none() { vec![folder(ORG)] } else { vec![] })
-        });
+        fixture
+            .imports
+            .expect_list_folders()
+            .returning(|after, _| Ok(if after.is_none() { vec![folder(ORG)] } else { vec![] }));
         fixture.files.expect_list().returning(|folder, after, _| {
             assert_eq!(folder, "harbor");
             let all = ["harbor/a.csv", "harbor/b.CSV", "harbor/notes.txt"].map(a_file);

@@ -207,7 +207,12 @@ impl Planner {
             }
             let after = self.newcomer(row, course);
             let invitation = Some(Box::new(self.invitation(after.id)));
-            return Decision::Write { action: RowAction::Created, before: None, after: Box::new(after), invitation };
+            return Decision::Write {
+                action: RowAction::Created,
+                before: None,
+                after: Box::new(after),
+                invitation,
+            };
         };
         course.taken.insert(known.membership.id);
         let (before, mut after) = (&known.membership, known.membership.clone());
@@ -583,7 +588,8 @@ mod tests {
         there.membership.email = Some(email("ann@example.org"));
         let row = |number: &str| RosterRow { email: Some(email("ann@example.org")), ..a_row(number) };
         let plan = plan(vec![row("E-1"), row("E-2")], vec![there.clone()], 1);
-        let made: Vec<_> = plan.decisions.iter().map(|d| (d.action(), after(d).id == there.membership.id)).collect();
+        let made: Vec<_> =
+            plan.decisions.iter().map(|d| (d.action(), after(d).id == there.membership.id)).collect();
         assert_eq!(made, [(RowAction::Updated, true), (RowAction::Created, false)]);
     }
 

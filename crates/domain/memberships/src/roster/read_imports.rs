@@ -55,7 +55,10 @@ mod tests {
     #[tokio::test]
     async fn staff_reads_them_and_others_do_not() {
         let mut fixture = Fixture::default();
-        fixture.queries.expect_list().return_once(|_, _, _| Ok(Some(Page { items: vec![an_import()], total: 1 })));
+        fixture
+            .queries
+            .expect_list()
+            .return_once(|_, _, _| Ok(Some(Page { items: vec![an_import()], total: 1 })));
         fixture.queries.expect_find().return_once(|_, _, limit| {
             assert_eq!(limit, 1000);
             Ok(None)

@@ -1,5 +1,7 @@
 use chrono::NaiveDate;
-use domain_kernel::{EmailAddress, ExternalId, FieldProblem, JobTitle, PersonName, TextRule, parse_day, parse_text};
+use domain_kernel::{
+    EmailAddress, ExternalId, FieldProblem, JobTitle, PersonName, TextRule, parse_day, parse_text,
+};
 
 use super::{Column, RosterProblem};
 use crate::WantedStatus;

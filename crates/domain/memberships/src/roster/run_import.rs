@@ -107,7 +107,8 @@ impl RosterService {
         let survey = self.runs.survey(lease, by_number).await?.ok_or(Stop::Lost)?;
         let held = Some(survey).filter(|_| import.mode == ImportMode::Snapshot).and_then(|s| s.held());
         // One that was broken off has been through this.
-        let is_fresh = import.counts == super::ImportCounts { rows: import.counts.rows, ..Default::default() };
+        let is_fresh =
+            import.counts == super::ImportCounts { rows: import.counts.rows, ..Default::default() };
         if let Some(trouble) = held.clone().filter(|_| is_fresh && !import.is_confirmed && !import.dry_run) {
             return Err(Stop::Held(trouble));
         }
@@ -240,7 +241,10 @@ mod tests {
     fn applies(fixture: &mut Fixture, mut lines: Vec<usize>) {
         lines.reverse();
         let lines = Mutex::new(lines);
-        fixture.runs.expect_apply().returning(move |_, _, _| Ok(Some(lines.lock().expect("lock").pop().unwrap_or(0))));
+        fixture
+            .runs
+            .expect_apply()
+            .returning(move |_, _, _| Ok(Some(lines.lock().expect("lock").pop().unwrap_or(0))));
     }
 
     #[tokio::test]
@@ -274,7 +278,10 @@ mod tests {
         let import = Import { mode: ImportMode::Snapshot, ..an_import() };
         let mut fixture = begun(import, ROSTER);
         fixture.runs.expect_stage().returning(|_, _| Ok(Some(())));
-        survey(&mut fixture, Survey { present: 100, leaving: 1, org_admins: 1, staying_org_admins: 1, ..Survey::default() });
+        survey(
+            &mut fixture,
+            Survey { present: 100, leaving: 1, org_admins: 1, staying_org_admins: 1, ..Survey::default() },
+        );
         applies(&mut fixture, vec![2]);
         let missing = Mutex::new(vec![0, 1]);
         fixture
@@ -288,7 +295,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_snapshot_that_would_do_too_much_is_held_once_and_a_dry_run_tells() {
-        let much = Survey { present: 10, leaving: 5, org_admins: 1, staying_org_admins: 1, ..Survey::default() };
+        let much =
+            Survey { present: 10, leaving: 5, org_admins: 1, staying_org_admins: 1, ..Survey::default() };
         let import = Import { mode: ImportMode::Snapshot, ..an_import() };
         let mut fixture = begun(import.clone(), ROSTER);
         fixture.runs.expect_stage().returning(|_, _| Ok(Some(())));
@@ -314,7 +322,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_of_no_use_fails_with_its_reason() {
-        for (text, code) in [("", "empty_file"), ("PK\u{3}\u{4}", "not_text"), ("a,b\n\"x", "unclosed_quote")] {
+        for (text, code) in [("", "empty_file"), ("PK\u{3}\u{4}", "not_text"), ("a,b\n\"x", "unclosed_quote")]
+        {
             let mut fixture = begun(an_import(), text);
             ends(&mut fixture, ImportState::Failed, Some(code));
             assert_eq!(run(fixture).await.expect("runs"), Ended::Done);
@@ -325,7 +334,8 @@ mod tests {
     async fn a_file_that_is_gone_replaced_or_too_large_fails_without_being_fetched() {
         let replaced = crate::RosterFile { etag: "\"e2\"".into(), ..a_file("harbor/a.csv") };
         let large = crate::RosterFile { size: 1001, ..a_file("harbor/a.csv") };
-        for (found, code) in [(None, "file_missing"), (Some(replaced), "file_changed"), (Some(large), "file_too_large")]
+        for (found, code) in
+            [(None, "file_missing"), (Some(replaced), "file_changed"), (Some(large), "file_too_large")]
         {
             let mut fixture = Fixture::default();
             fixture.runs.expect_begin().return_once(|_, _, _| Ok(Begun::Now(Box::new(an_import()))));

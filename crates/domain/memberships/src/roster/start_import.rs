@@ -140,7 +140,8 @@ mod tests {
             assert_eq!((audit.action, audit.subject), ("import.request", AuditSubject::Import(new.id)));
             Ok(Import { id: new.id, key: new.key, ..an_import() })
         });
-        let offer = fixture.service().request_upload(&staff(StaffRole::Admin), ORG, ImportMode::Snapshot).await;
+        let offer =
+            fixture.service().request_upload(&staff(StaffRole::Admin), ORG, ImportMode::Snapshot).await;
         assert!(offer.expect("offered").key.as_str().ends_with(".csv"));
     }
 

@@ -291,7 +291,8 @@ mod tests {
 
     #[test]
     fn whom_a_bad_line_is_about_is_told_if_it_can_be_read() {
-        let mut table = open(b"external_id,first_name,last_name\nE-1,,Lee\nE-2,Bo,Ek,,\n,Cy,Fox\n").expect("a table");
+        let mut table =
+            open(b"external_id,first_name,last_name\nE-1,,Lee\nE-2,Bo,Ek,,\n,Cy,Fox\n").expect("a table");
         let mut keys = Vec::new();
         while let Some(entry) = table.next_entry().expect("readable") {
             keys.push((entry.line(), entry.key().map(|key| key.as_str().to_owned())));

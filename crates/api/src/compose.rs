@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use adapter_mail::{MailSetupError, Mailer};
 use adapter_postgres::{
-    Pg, PgAssignments, PgCourses, PgMemberships, PgOrganizations, PgSignals, PgTeams, PgTraining, PgUsers,
-    SignalExchange,
+    Pg, PgAssignments, PgCourses, PgImports, PgMemberships, PgOrganizations, PgSignals, PgTeams, PgTraining,
+    PgUsers, SignalExchange,
 };
 use adapter_security::{BcryptHasher, SecureRandom, SystemClock, UuidV7, WindowThrottle};
 use domain_courses::{CourseService, LearningService, TrainingService};
 use domain_kernel::{Clock, IdGenerator, Throttle};
 use domain_memberships::MembershipService;
+use domain_memberships::roster::RosterService;
 use domain_orgs::OrgService;
 use domain_teams::TeamService;
 use domain_users::{UserError, UserPorts, UserService};
@@ -52,6 +53,7 @@ pub struct Services {
     /// Courses as learners have them.
     pub learning: LearningService,
     pub memberships: MembershipService,
+    pub rosters: RosterService,
 }
 
 /// What the HTTP layer itself needs.
@@ -65,6 +67,13 @@ pub(crate) struct Runtime {
     pub(crate) body_timeout: Duration,
     pub(crate) streams: Streams,
     pub(crate) storage: Storage,
+    pub(crate) storage_events: Option<StorageEvents>,
+}
+
+/// What a storage shows that tells of new files, and of which bucket.
+pub(crate) struct StorageEvents {
+    pub(crate) token: String,
+    pub(crate) bucket: String,
 }
 
 /// Everything wired.
@@ -104,6 +113,7 @@ impl Composition {
         let mailer =
             Arc::new(Mailer::new(config.mail.clone(), &config.mail_from, config.sign_up_url.clone())?);
         let memberships = Arc::new(PgMemberships::new(pg.clone()));
+        let imports = Arc::new(PgImports::new(pg.clone()));
         let ports = UserPorts {
             users: users.clone(),
             queries: users.clone(),
@@ -158,14 +168,24 @@ impl Composition {
             memberships: MembershipService {
                 memberships: memberships.clone(),
                 queries: memberships.clone(),
-                invitations: memberships,
+                invitations: memberships.clone(),
                 mailer,
-                files: Arc::new(NoFiles),
                 codes: Arc::new(SecureRandom),
                 throttle,
+                clock: Arc::clone(&clock),
+                ids: Arc::clone(&ids),
+                invitation_lifespan: config.invitation_lifespan,
+            },
+            rosters: RosterService {
+                imports: imports.clone(),
+                runs: imports.clone(),
+                queries: imports,
+                memberships,
+                files: Arc::new(NoFiles),
+                codes: Arc::new(SecureRandom),
                 clock,
                 ids,
-                invitation_lifespan: config.invitation_lifespan,
+                limits: config.rosters,
             },
         };
         let runtime = Runtime {
@@ -178,6 +198,11 @@ impl Composition {
             body_timeout: config.body_timeout,
             streams: Streams::new(config.max_streams),
             storage: Storage::default(),
+            storage_events: config
+                .storage
+                .as_ref()
+                .zip(config.storage_events_token.clone())
+                .map(|(storage, token)| StorageEvents { token, bucket: storage.roster_bucket.clone() }),
         };
         Ok(Self { services, runtime, signals: exchange })
     }
@@ -186,7 +211,7 @@ impl Composition {
     pub fn open_storage(&mut self, config: &Config) -> Result<(), ConfigError> {
         let storage = Storage::open(config)?;
         if let Some(files) = storage.roster_files() {
-            self.services.memberships.files = Arc::new(files.clone());
+            self.services.rosters.files = Arc::new(files.clone());
         }
         self.runtime.storage = storage;
         Ok(())

@@ -16,6 +16,7 @@ use adapter_security::ThrottleLimits;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
+use domain_memberships::roster::RosterLimits;
 use domain_users::{RedirectAllowlist, Secret, SessionPolicy, UserPolicy};
 use ipnet::IpNet;
 use url::Url;
@@ -150,6 +151,12 @@ pub struct Config {
     pub mail_from: String,
     /// Where files are kept; nowhere when it is none.
     pub storage: Option<StorageConfig>,
+    /// Token of a storage that tells of new files; without one it is not listened to.
+    pub storage_events_token: Option<String>,
+    /// How much of a roster is taken.
+    pub rosters: RosterLimits,
+    /// How often folders are looked into; never when it is none.
+    pub roster_poll: Option<Duration>,
     /// Budgets of the throttles.
     pub throttle: ThrottleLimits,
     /// Requests that one session may make.
@@ -242,6 +249,7 @@ impl Config {
         let formats = [("json", LogFormat::Json), ("text", LogFormat::Text)];
         let public_url = read_public_url(variables)?;
         let (listen, tls) = read_listener(variables)?;
+        let invitation_lifespan = variables.days("INVITATION_LIFETIME_DAYS", 30)?;
         Ok(Self {
             environment,
             database: read_database(variables)?,
@@ -259,11 +267,21 @@ impl Config {
             bcrypt_cost: variables.number("BCRYPT_COST", 4, 16, 12)?,
             bcrypt_queue: variables.number("BCRYPT_QUEUE", 1, 10_000, 64)? as usize,
             users: read_users(variables, &public_url)?,
-            invitation_lifespan: variables.days("INVITATION_LIFETIME_DAYS", 30)?,
+            invitation_lifespan,
             sign_up_url: read_web_url(variables, "SIGN_UP_URL", "https://app.example.org/sign-up")?,
             mail: read_mail(variables)?,
             mail_from: variables.text("MAIL_FROM").unwrap_or_else(|| "Worklete <no-reply@localhost>".into()),
             storage: read_storage(variables, is_development)?,
+            storage_events_token: variables.text("STORAGE_EVENTS_TOKEN"),
+            rosters: RosterLimits {
+                max_bytes: variables.number("ROSTER_MAX_BYTES", 1000, 1_000_000_000, 50_000_000)?.into(),
+                upload_lifespan: TimeDelta::minutes(15),
+                invitation_lifespan,
+            },
+            roster_poll: match variables.number("ROSTER_POLL_SECONDS", 0, 86_400, 60)? {
+                0 => None,
+                seconds => Some(Duration::from_secs(seconds.into())),
+            },
             throttle: read_throttle(variables)?,
             session_rate: SessionRate {
                 per_second: variables.number("RATE_SESSION_PER_SECOND", 1, 100_000, 20)?,

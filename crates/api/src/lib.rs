@@ -34,6 +34,7 @@ mod courses;
 mod memberships;
 mod orgs;
 mod refinements;
+mod rosters;
 mod teams;
 mod training;
 mod users;

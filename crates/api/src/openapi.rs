@@ -41,6 +41,7 @@ use crate::users::ProviderWord;
         (name = "learning", description = "Courses as learners have them, and their progress"),
         (name = "courses", description = "What is taught; for Worklete's staff"),
         (name = "training", description = "Who trains what; for Worklete's staff"),
+        (name = "rosters", description = "Files with the people of an organization, and what was made of them; for Worklete's staff"),
         (name = "audit", description = "Who changed what; for Worklete's staff"),
         (name = "operation", description = "For operators; outside the API's permissions")
     ),

@@ -8,7 +8,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::door::Operations;
 use crate::error::{ApiError, ApiResult};
 use crate::{
-    audit, champions, courses, docs_page, health, memberships, orgs, refinements, teams, training, users,
+    audit, champions, courses, docs_page, health, memberships, orgs, refinements, rosters, teams, training,
+    users,
 };
 
 /// Mounts all operations.
@@ -125,6 +126,15 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(training::handlers::list_job_titles)
                 .service(training::handlers::list_course_pools)
                 .service(training::handlers::set_course_pools)
+                .service(rosters::handlers::get_roster_upload)
+                .service(rosters::handlers::create_roster_upload)
+                .service(rosters::handlers::list_imports)
+                .service(rosters::handlers::start_import)
+                .service(rosters::handlers::get_import)
+                .service(rosters::handlers::get_import_report)
+                .service(rosters::handlers::confirm_import)
+                .service(rosters::handlers::cancel_import)
+                .service(rosters::notify_of_files)
                 .default_service(web::to(nothing_here)),
         )
         .map(|config| config.service(docs_page::docs_asset).default_service(web::to(nothing_here)));

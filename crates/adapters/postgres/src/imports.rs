@@ -6,12 +6,11 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_jobs::{JobKind, NewJob};
 use domain_kernel::{
-    AuditEntry, ImportId, JobId, MembershipId, OrgId, Page, PageRequest, StorageError, UserId,
+    AuditEntry, ImportId, ImportMode, JobId, MembershipId, OrgId, Page, PageRequest, StorageError, UserId,
 };
 use domain_memberships::ports::{ImportEdit, ImportQueries, ImportRepository, RosterFolder};
 use domain_memberships::roster::{
-    Import, ImportCounts, ImportMode, ImportState, ImportTrouble, NewImport, ReportRow, RosterProblem,
-    RowAction,
+    Import, ImportCounts, ImportState, ImportTrouble, NewImport, ReportRow, RosterProblem, RowAction,
 };
 use domain_memberships::{FileKey, MembershipError};
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use domain_kernel::{AuditEntry, OrgId, Page, PageRequest, Refusal};
+use domain_kernel::{AuditEntry, ImportMode, OrgId, Page, PageRequest, Refusal};
 use domain_orgs::ports::{OrganizationEdit, OrganizationRepository};
 use domain_orgs::{
     Cadence, Folder, GraceDays, LateWindowDays, OrgError, OrgName, Organization, RecycleDays, SamlInfo,
@@ -19,7 +19,7 @@ use crate::{Pg, audit};
 /// An organization `o` with its counts.
 macro_rules! organization_columns {
     () => {
-        "o.id, o.name, o.s3_integrations_folder, o.saml_info, o.sso_enforced, o.time_zone, o.cadence, \
+        "o.id, o.name, o.s3_integrations_folder, o.saml_info, o.sso_enforced, o.time_zone, o.cadence, o.import_mode, \
          o.reporting_grace_days, o.late_window_days, o.recycle_after_days, o.created_at, o.updated_at, \
          (SELECT count(*) FROM teams t WHERE t.organization_id = o.id AND t.deleted_at IS NULL) AS teams_count, \
          (SELECT count(*) FROM memberships m WHERE m.organization_id = o.id AND m.status <> 'deactivated') \
@@ -56,6 +56,7 @@ row! {
         sso_enforced: bool => Bool,
         time_zone: String => Text,
         cadence: String => Text,
+        import_mode: String => Text,
         reporting_grace_days: i32 => Integer,
         late_window_days: i32 => Integer,
         recycle_after_days: i32 => Integer,
@@ -77,6 +78,8 @@ impl OrganizationRow {
             time_zone: TimeZone::from_stored(self.time_zone),
             cadence: Cadence::parse(&self.cadence)
                 .ok_or_else(|| unreadable("organizations", "known cadence"))?,
+            import_mode: ImportMode::parse(&self.import_mode)
+                .ok_or_else(|| unreadable("organizations", "known import mode"))?,
             reporting_grace_days: GraceDays::from_stored(self.reporting_grace_days),
             late_window_days: LateWindowDays::from_stored(self.late_window_days),
             recycle_after_days: RecycleDays::from_stored(self.recycle_after_days),
@@ -119,6 +122,7 @@ macro_rules! settings {
             organizations::sso_enforced.eq($organization.sso_enforced),
             organizations::time_zone.eq($organization.time_zone.as_str()),
             organizations::cadence.eq($organization.cadence.as_str()),
+            organizations::import_mode.eq($organization.import_mode.as_str()),
             organizations::reporting_grace_days.eq($organization.reporting_grace_days.get()),
             organizations::late_window_days.eq($organization.late_window_days.get()),
             organizations::recycle_after_days.eq($organization.recycle_after_days.get()),

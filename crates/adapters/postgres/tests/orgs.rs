@@ -3,7 +3,7 @@
 mod common;
 
 use adapter_postgres::testing::TestDatabase;
-use domain_kernel::{AuditEntry, AuditSubject, OrgId, Page, Refusal, UserId};
+use domain_kernel::{AuditEntry, AuditSubject, ImportMode, OrgId, Page, Refusal, UserId};
 use domain_orgs::ports::OrganizationEdit;
 use domain_orgs::{
     Cadence, Folder, GraceDays, LateWindowDays, OrgError, OrgName, Organization, RecycleDays, SamlInfo,
@@ -34,6 +34,7 @@ async fn an_organization_and_its_audit_row_are_stored_whole() {
         sso_enforced: false,
         time_zone: TimeZone::utc(),
         cadence: Cadence::SelfPaced,
+        import_mode: ImportMode::Delta,
         reporting_grace_days: GraceDays::DEFAULT,
         late_window_days: LateWindowDays::DEFAULT,
         recycle_after_days: RecycleDays::DEFAULT,
@@ -48,13 +49,13 @@ async fn an_organization_and_its_audit_row_are_stored_whole() {
         json!({
             "id": full.id.to_string(), "name": "North", "s3_integrations_folder": "north/feed",
             "saml_info": "<EntityDescriptor/>", "sso_enforced": true, "time_zone": "America/Chicago",
-            "cadence": "monthly", "reporting_grace_days": 14, "late_window_days": 21, "recycle_after_days": 90,
+            "cadence": "monthly", "import_mode": "snapshot", "reporting_grace_days": 14, "late_window_days": 21, "recycle_after_days": 90,
             "created_at": at(2).to_rfc3339(), "updated_at": at(3).to_rfc3339(),
         }),
         json!({
             "id": plain.id.to_string(), "name": "South", "s3_integrations_folder": "south/feed",
             "saml_info": null, "sso_enforced": false, "time_zone": "UTC",
-            "cadence": "self_paced", "reporting_grace_days": 0, "late_window_days": 14, "recycle_after_days": 180,
+            "cadence": "self_paced", "import_mode": "delta", "reporting_grace_days": 0, "late_window_days": 14, "recycle_after_days": 180,
             "created_at": at(2).to_rfc3339(), "updated_at": at(3).to_rfc3339(),
         }),
     ];
@@ -213,6 +214,7 @@ async fn everything_that_is_said_of_an_organization_is_saved() {
         sso_enforced: false,
         time_zone: TimeZone::parse("Asia/Kathmandu").expect("a time zone"),
         cadence: Cadence::SelfPaced,
+        import_mode: ImportMode::Delta,
         reporting_grace_days: GraceDays::parse(0).expect("in bounds"),
         late_window_days: LateWindowDays::parse(60).expect("in bounds"),
         recycle_after_days: RecycleDays::parse(3650).expect("in bounds"),

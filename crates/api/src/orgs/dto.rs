@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use domain_kernel::{Actor, FieldErrors, FieldProblem, Patch, Role, Scope};
+use domain_kernel::{Actor, FieldErrors, FieldProblem, ImportMode, Patch, Role, Scope};
 use domain_orgs::{
     Cadence, CreateOrganization, Days, Folder, OrgName, Organization, OrganizationChange, SamlInfo, TimeZone,
 };
@@ -95,6 +95,11 @@ pub(crate) struct ChangeOrganizationRequest {
     #[serde(default)]
     #[schema(required = false, value_type = String)]
     cadence: Patched<String>,
+    /// How a roster file is meant that nobody said anything about: `delta`, it holds changes only; `snapshot`, who is not in it
+    /// has left.
+    #[serde(default)]
+    #[schema(required = false, value_type = String)]
+    import_mode: Patched<String>,
     /// Days that people who are put on the roster from now on stay out of reports.
     #[serde(default)]
     #[schema(required = false, value_type = i32, minimum = 0, maximum = 365)]
@@ -118,6 +123,11 @@ fn parse_cadence(raw: &str) -> Result<Cadence, FieldProblem> {
     })
 }
 
+fn parse_import_mode(raw: &str) -> Result<ImportMode, FieldProblem> {
+    ImportMode::parse(raw)
+        .ok_or_else(|| FieldProblem { code: "invalid", message: "must be one of: delta, snapshot".into() })
+}
+
 impl TryFrom<ChangeOrganizationRequest> for OrganizationChange {
     type Error = FieldErrors;
 
@@ -132,6 +142,7 @@ impl TryFrom<ChangeOrganizationRequest> for OrganizationChange {
             sso_enforced: request.sso_enforced.value(e, "sso_enforced", Ok),
             time_zone: request.time_zone.value(e, "time_zone", |raw| TimeZone::parse(&raw)),
             cadence: request.cadence.value(e, "cadence", |raw| parse_cadence(&raw)),
+            import_mode: request.import_mode.value(e, "import_mode", |raw| parse_import_mode(&raw)),
             reporting_grace_days: request.reporting_grace_days.value(e, "reporting_grace_days", Days::parse),
             late_window_days: request.late_window_days.value(e, "late_window_days", Days::parse),
             recycle_after_days: request.recycle_after_days.value(e, "recycle_after_days", Days::parse),
@@ -176,6 +187,9 @@ pub(crate) struct OrganizationResponse {
     /// Days after which a completed course may come again. For its admins and staff.
     #[schema(example = 180)]
     recycle_after_days: Option<i32>,
+    /// How a roster file is meant that nobody said anything about: `delta` or `snapshot`. For staff.
+    #[schema(example = "delta")]
+    import_mode: Option<&'static str>,
     /// Where its files lie. For staff.
     #[schema(example = "demo-logistics")]
     s3_integrations_folder: Option<String>,
@@ -204,6 +218,7 @@ impl OrganizationResponse {
             reporting_grace_days: is_admin.then_some(organization.reporting_grace_days.get()),
             late_window_days: is_admin.then_some(organization.late_window_days.get()),
             recycle_after_days: is_admin.then_some(organization.recycle_after_days.get()),
+            import_mode: is_staff.then_some(organization.import_mode.as_str()),
             s3_integrations_folder: is_staff.then(|| organization.s3_integrations_folder.as_str().to_owned()),
             created_at: organization.created_at,
             updated_at: organization.updated_at,

@@ -13,6 +13,7 @@ mod clock;
 mod day;
 mod error;
 mod ids;
+mod import_mode;
 mod invite_code;
 mod job_title;
 pub mod json;
@@ -35,6 +36,7 @@ pub use ids::{
     AssignmentId, ChampionCertificationId, CourseId, CourseVersionId, ImportId, InvitationId, JobId,
     MembershipId, OrgId, PasswordResetId, RefinementId, SessionId, TeamId, TrainingCategoryId, UserId,
 };
+pub use import_mode::ImportMode;
 pub use invite_code::InviteCode;
 pub use job_title::{JobTitle, JobTitleKey};
 pub use language::LanguageCode;

@@ -5,7 +5,6 @@ use domain_kernel::{Clock, IdGenerator, Throttle};
 
 use crate::ports::{
     InvitationMailer, InvitationRepository, InviteCodeGenerator, MembershipQueries, MembershipRepository,
-    RosterFiles,
 };
 
 /// The use cases of the memberships domain.
@@ -16,7 +15,6 @@ pub struct MembershipService {
     pub queries: Arc<dyn MembershipQueries>,
     pub invitations: Arc<dyn InvitationRepository>,
     pub mailer: Arc<dyn InvitationMailer>,
-    pub files: Arc<dyn RosterFiles>,
     pub codes: Arc<dyn InviteCodeGenerator>,
     pub throttle: Arc<dyn Throttle>,
     pub clock: Arc<dyn Clock>,

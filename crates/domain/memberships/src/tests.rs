@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::ports::{
     MockInvitationMailer, MockInvitationRepository, MockInviteCodeGenerator, MockMembershipQueries,
-    MockMembershipRepository, MockRosterFiles, RosterSettings,
+    MockMembershipRepository, RosterSettings,
 };
 use crate::{
     Invitation, InvitationDetails, InvitationStatus, Membership, MembershipService, MembershipStatus,
@@ -26,7 +26,6 @@ pub(crate) struct Fixture {
     pub(crate) queries: MockMembershipQueries,
     pub(crate) invitations: MockInvitationRepository,
     pub(crate) mailer: MockInvitationMailer,
-    pub(crate) files: MockRosterFiles,
     pub(crate) throttle: Arc<FakeThrottle>,
     pub(crate) clock: Arc<FixedClock>,
 }
@@ -53,7 +52,6 @@ impl Fixture {
             queries: Arc::new(self.queries),
             invitations: Arc::new(self.invitations),
             mailer: Arc::new(self.mailer),
-            files: Arc::new(self.files),
             codes: Arc::new(codes),
             throttle: self.throttle,
             clock: self.clock,

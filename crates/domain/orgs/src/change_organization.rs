@@ -1,4 +1,4 @@
-use domain_kernel::{Actor, AuditSubject, OrgId, Patch, Permission, Scope};
+use domain_kernel::{Actor, AuditSubject, ImportMode, OrgId, Patch, Permission, Scope};
 use serde_json::{Value, json};
 
 use crate::ports::OrganizationEdit;
@@ -22,6 +22,8 @@ pub struct OrganizationChange {
     pub time_zone: Option<TimeZone>,
     /// How often a lesson is due.
     pub cadence: Option<Cadence>,
+    /// What people mean who are not in a roster file, when nobody says so.
+    pub import_mode: Option<ImportMode>,
     /// Days that new people stay out of reports.
     pub reporting_grace_days: Option<GraceDays>,
     /// Days for which a report that comes late counts when the work was done.
@@ -78,6 +80,7 @@ impl OrganizationChange {
         set(&mut organization.sso_enforced, self.sso_enforced);
         set(&mut organization.time_zone, self.time_zone);
         set(&mut organization.cadence, self.cadence);
+        set(&mut organization.import_mode, self.import_mode);
         set(&mut organization.reporting_grace_days, self.reporting_grace_days);
         set(&mut organization.late_window_days, self.late_window_days);
         set(&mut organization.recycle_after_days, self.recycle_after_days);
@@ -95,7 +98,7 @@ impl OrganizationChange {
 
 /// What can be changed, as the audit trail has it. The metadata document itself stays out of it, as it can be large; its digest
 /// tells which one it was.
-fn noted(organization: &Organization) -> [(&'static str, Value); 9] {
+fn noted(organization: &Organization) -> [(&'static str, Value); 10] {
     [
         ("name", json!(organization.name.as_str())),
         ("s3_integrations_folder", json!(organization.s3_integrations_folder.as_str())),
@@ -103,6 +106,7 @@ fn noted(organization: &Organization) -> [(&'static str, Value); 9] {
         ("sso_enforced", json!(organization.sso_enforced)),
         ("time_zone", json!(organization.time_zone.as_str())),
         ("cadence", json!(organization.cadence.as_str())),
+        ("import_mode", json!(organization.import_mode.as_str())),
         ("reporting_grace_days", json!(organization.reporting_grace_days.get())),
         ("late_window_days", json!(organization.late_window_days.get())),
         ("recycle_after_days", json!(organization.recycle_after_days.get())),
@@ -142,6 +146,7 @@ mod tests {
             sso_enforced: Some(true),
             time_zone: TimeZone::parse("America/Chicago").ok(),
             cadence: Some(Cadence::Monthly),
+            import_mode: Some(ImportMode::Snapshot),
             reporting_grace_days: GraceDays::parse(30).ok(),
             late_window_days: LateWindowDays::parse(7).ok(),
             recycle_after_days: RecycleDays::parse(90).ok(),
@@ -153,7 +158,7 @@ mod tests {
         assert!(after["saml_info_sha256"].take().is_string());
         let told = json!({
             "name": "Port", "s3_integrations_folder": "port", "saml_info_sha256": null, "sso_enforced": true,
-            "time_zone": "America/Chicago", "cadence": "monthly", "reporting_grace_days": 30, "late_window_days": 7,
+            "time_zone": "America/Chicago", "cadence": "monthly", "import_mode": "snapshot", "reporting_grace_days": 30, "late_window_days": 7,
             "recycle_after_days": 90,
         });
         assert_eq!(after, told);
@@ -165,6 +170,7 @@ mod tests {
         let same = OrganizationChange {
             name: Some(an_organization().name),
             cadence: Some(Cadence::Weekly),
+            import_mode: Some(ImportMode::Delta),
             saml_info: Patch::Clear,
             sso_enforced: Some(false),
             ..OrganizationChange::default()

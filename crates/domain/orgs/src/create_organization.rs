@@ -1,4 +1,4 @@
-use domain_kernel::{Actor, AuditSubject, OrgId, Permission, Scope};
+use domain_kernel::{Actor, AuditSubject, ImportMode, OrgId, Permission, Scope};
 use serde_json::json;
 
 use crate::{
@@ -36,6 +36,7 @@ impl OrgService {
             sso_enforced: false,
             time_zone: TimeZone::utc(),
             cadence: Cadence::Weekly,
+            import_mode: ImportMode::Delta,
             reporting_grace_days: GraceDays::DEFAULT,
             late_window_days: LateWindowDays::DEFAULT,
             recycle_after_days: RecycleDays::DEFAULT,

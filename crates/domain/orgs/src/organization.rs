@@ -2,7 +2,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use domain_kernel::{FieldProblem, OrgId, TextRule, parse_text};
+use domain_kernel::{FieldProblem, ImportMode, OrgId, TextRule, parse_text};
 use sha2::{Digest, Sha256};
 
 /// Name of an organization: 1 to 200 characters.
@@ -255,6 +255,8 @@ pub struct Organization {
     pub time_zone: TimeZone,
     /// How often a lesson is due.
     pub cadence: Cadence,
+    /// What people mean who are not in a roster file, when nobody says so.
+    pub import_mode: ImportMode,
     /// Days that new people stay out of reports.
     pub reporting_grace_days: GraceDays,
     /// Days for which a report that comes late counts when the work was done.

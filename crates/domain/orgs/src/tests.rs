@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use domain_kernel::testing::{CountingIds, FixedClock};
-use domain_kernel::{AuditEntry, Clock, OrgId};
+use domain_kernel::{AuditEntry, Clock, ImportMode, OrgId};
 use uuid::Uuid;
 
 use crate::ports::MockOrganizationRepository;
@@ -54,6 +54,7 @@ pub(crate) fn an_organization() -> Organization {
         sso_enforced: false,
         time_zone: TimeZone::utc(),
         cadence: Cadence::Weekly,
+        import_mode: ImportMode::Delta,
         reporting_grace_days: GraceDays::DEFAULT,
         late_window_days: LateWindowDays::DEFAULT,
         recycle_after_days: RecycleDays::DEFAULT,

@@ -20,14 +20,17 @@ use domain_courses::ports::{
 };
 use domain_courses::{CategoryName, CourseList, ListedCourse, TrainingCategory};
 use domain_kernel::{
-    AuditEntry, AuditSubject, CourseId, DomainError, EmailAddress, ExternalId, InvitationId, InviteCode,
-    JobTitle, LanguageCode, MembershipId, NameKey, OrgId, Origin, PageRequest, PasswordResetId, PersonName,
-    SearchWords, SessionId, Sort, StaffRole, TeamId, TrainingCategoryId, UserId,
+    AuditEntry, AuditSubject, CourseId, DomainError, EmailAddress, ExternalId, ImportMode, InvitationId,
+    InviteCode, JobTitle, LanguageCode, MembershipId, NameKey, OrgId, Origin, PageRequest, PasswordResetId,
+    PersonName, SearchWords, SessionId, Sort, StaffRole, TeamId, TrainingCategoryId, UserId,
 };
 use domain_memberships::ports::{
     InvitationRepository, MembershipEdit, MembershipQueries, MembershipRepository, NewMembership,
 };
-use domain_memberships::{Added, Invitation, InvitationStatus, Membership, MembershipStatus, MembershipView};
+use domain_memberships::roster::NewImport;
+use domain_memberships::{
+    Added, FileKey, Invitation, InvitationStatus, Membership, MembershipStatus, MembershipView,
+};
 use domain_orgs::ports::OrganizationRepository;
 use domain_orgs::{
     Cadence, Folder, GraceDays, LateWindowDays, OrgName, Organization, RecycleDays, SamlInfo, TimeZone,
@@ -176,6 +179,7 @@ pub(crate) fn an_organization(text: &str) -> Organization {
         sso_enforced: true,
         time_zone: TimeZone::parse("America/Chicago").expect("a time zone"),
         cadence: Cadence::Monthly,
+        import_mode: ImportMode::Snapshot,
         reporting_grace_days: GraceDays::parse(14).expect("in bounds"),
         late_window_days: LateWindowDays::parse(21).expect("in bounds"),
         recycle_after_days: RecycleDays::parse(90).expect("in bounds"),
@@ -293,6 +297,24 @@ pub(crate) fn brief_of(membership: &Membership, organization_name: &str) -> Memb
         teams: membership.teams.clone(),
         administered_teams: membership.administered_teams.clone(),
     }
+}
+
+/// An import of a file of North that is there, as a snapshot.
+pub(crate) fn an_import(organization: OrgId, file: &str) -> NewImport {
+    NewImport {
+        id: ImportId::new(next_id()),
+        organization,
+        key: FileKey::parse(&format!("north/feed/{file}"), "north/feed").expect("a key"),
+        etag: Some("\"e1\"".into()),
+        mode: ImportMode::Snapshot,
+        dry_run: false,
+        created_by: None,
+        at: at(100),
+    }
+}
+
+pub(crate) fn import_audit(actor: UserId, new: &NewImport) -> AuditEntry {
+    an_audit(actor, "import.start", Some(new.organization), AuditSubject::Import(new.id))
 }
 
 /// The whole of any list here.
@@ -601,6 +623,10 @@ pub(crate) fn everything(db: &TestDatabase) -> Vec<String> {
         "progress_events",
         "champion_certifications",
         "refinements",
+        "imports",
+        "import_rows",
+        "roster_stage",
+        "jobs",
         "audit_log",
     ];
     let selects =

@@ -2,12 +2,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain_kernel::{AuditEntry, ImportId, JobId, OrgId, Page, PageRequest};
+use domain_kernel::{AuditEntry, ImportId, ImportMode, JobId, OrgId, Page, PageRequest};
 use uuid::Uuid;
 
 use crate::roster::{
-    Import, ImportMode, ImportState, ImportTrouble, NewImport, Planner, ReportRow, RosterProblem, StagedLine,
-    Survey,
+    Import, ImportState, ImportTrouble, NewImport, Planner, ReportRow, RosterProblem, StagedLine, Survey,
 };
 use crate::{FileKey, MembershipError};
 

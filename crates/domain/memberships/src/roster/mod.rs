@@ -24,7 +24,7 @@ use std::borrow::Cow;
 use std::io;
 
 pub use import::{
-    HeldReason, Import, ImportCounts, ImportMode, ImportState, ImportTrouble, NewImport, ReportRow, RowAction,
+    HeldReason, Import, ImportCounts, ImportState, ImportTrouble, NewImport, ReportRow, RowAction,
 };
 pub use manage_imports::ImportChange;
 pub use plan::{Batch, Decision, Known, NewTeam, Plan, Planner, StagedLine, Survey};

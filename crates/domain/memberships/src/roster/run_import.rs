@@ -1,12 +1,12 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use domain_kernel::{DomainError, ImportId, Refusal};
+use domain_kernel::{DomainError, ImportId, ImportMode, Refusal};
 use uuid::Uuid;
 
 use super::{
-    Entry, Import, ImportMode, ImportState, ImportTrouble, Planner, RosterFailure, RosterProblem,
-    RosterService, RosterTable, StagedLine,
+    Entry, Import, ImportState, ImportTrouble, Planner, RosterFailure, RosterProblem, RosterService,
+    RosterTable, StagedLine,
 };
 use crate::MembershipError;
 use crate::ports::{Begun, RunEnd, RunLease};

@@ -1,10 +1,11 @@
 use chrono::{DateTime, Utc};
 use domain_kernel::{
-    Actor, AuditEntry, AuditSubject, FieldErrors, ImportId, JobId, OrgId, Permission, Refusal, Scope,
+    Actor, AuditEntry, AuditSubject, FieldErrors, ImportId, ImportMode, JobId, OrgId, Permission, Refusal,
+    Scope,
 };
 use serde_json::json;
 
-use super::{Import, ImportMode, NewImport, RosterService};
+use super::{Import, NewImport, RosterService};
 use crate::{FileKey, MembershipError, RosterFile, UploadTicket};
 
 /// The permission to put a file, and the import that will take it.

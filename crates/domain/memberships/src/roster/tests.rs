@@ -5,12 +5,10 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use domain_kernel::testing::{CountingIds, FixedClock};
-use domain_kernel::{Clock, EmailAddress, ExternalId, ImportId, PersonName};
+use domain_kernel::{Clock, EmailAddress, ExternalId, ImportId, ImportMode, PersonName};
 use uuid::Uuid;
 
-use super::{
-    Import, ImportCounts, ImportMode, ImportState, Planner, RosterLimits, RosterRow, RosterService, RowKey,
-};
+use super::{Import, ImportCounts, ImportState, Planner, RosterLimits, RosterRow, RosterService, RowKey};
 use crate::ports::{
     MockImportQueries, MockImportRepository, MockImportRun, MockInviteCodeGenerator,
     MockMembershipRepository, MockRosterFiles, RosterFolder, RosterSettings,

@@ -1,0 +1,8 @@
+//! Rosters over HTTP: putting files, and what was made of them.
+
+mod dto;
+pub(crate) mod handlers;
+mod notifications;
+pub(crate) mod report;
+
+pub(crate) use notifications::notify_of_files;

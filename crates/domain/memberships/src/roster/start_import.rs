@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 use domain_kernel::{
     Actor, AuditEntry, AuditSubject, FieldErrors, ImportId, ImportMode, JobId, OrgId, Permission, Refusal,
@@ -89,6 +91,23 @@ impl RosterService {
         self.imports.add(new, JobId::new(self.ids.next()), Some(audit)).await
     }
 
+    /// Puts a local file into the organization's folder and queues its import: for operators, who need no permission.
+    pub async fn import_local(
+        &self,
+        organization: OrgId,
+        content: &Path,
+        mode: Option<ImportMode>,
+        dry_run: bool,
+    ) -> Result<Import, MembershipError> {
+        let folder = self.imports.find_folder(organization).await?.ok_or(Refusal::NotFound)?;
+        let key = FileKey::random(&folder.folder, self.ids.next());
+        self.files.put(&key, content).await?;
+        let file = self.files.find(&key).await?.ok_or(MembershipError::FileChanged)?;
+        let mut new = self.new_import(organization, file, mode.unwrap_or(folder.mode), self.clock.now());
+        new.dry_run = dry_run;
+        Ok(self.imports.add(new, JobId::new(self.ids.next()), None).await?.0)
+    }
+
     pub(super) fn new_import(
         &self,
         organization: OrgId,
@@ -157,6 +176,22 @@ mod tests {
         });
         let started = fixture.service().start_import(&staff(StaffRole::Admin), command("harbor/a.csv")).await;
         assert!(started.expect("starts").1);
+    }
+
+    #[tokio::test]
+    async fn a_local_file_is_put_and_queued() {
+        let mut fixture = Fixture::with_folder();
+        fixture.files.expect_put().times(1).returning(|key, content| {
+            assert!(key.as_str().starts_with("harbor/") && content == Path::new("roster.csv"));
+            Ok(())
+        });
+        fixture.files.expect_find().return_once(|key| Ok(Some(a_file(key.as_str()))));
+        fixture.imports.expect_add().return_once(|new, _, audit| {
+            assert_eq!((new.mode, new.dry_run, new.created_by, audit), (ImportMode::Delta, true, None, None));
+            Ok((an_import(), true))
+        });
+        let queued = fixture.service().import_local(ORG, Path::new("roster.csv"), None, true).await;
+        assert_eq!(queued.expect("queued").id, an_import().id);
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::Path;
 
 use common::{PASSWORD, Person, TestApp};
 use reqwest::Method;
@@ -95,6 +96,7 @@ const CATEGORY: &[(&str, &str)] =
     &[("organization_id", "organization"), ("training_category_id", "category")];
 const COURSE: &[(&str, &str)] = &[("course_id", "course")];
 const OTHER_COURSE: &[(&str, &str)] = &[("course_id", "other course")];
+const IMPORT: &[(&str, &str)] = &[("organization_id", "organization"), ("id", "import")];
 const ADMIN: &[(&str, &str)] = &[("team_id", "team"), ("admin_id", "lead.membership")];
 
 #[rustfmt::skip]
@@ -207,6 +209,15 @@ fn cases() -> Vec<Case> {
         Case::new("GET", "/worklete_admin/organizations/{organization_id}/course_pools").what("", ORGANIZATION),
         Case::new("PUT", "/worklete_admin/organizations/{organization_id}/course_pools").what("", ORGANIZATION).body(r#"[{"team_id":"<team>","training_category_id":"<category>","course_ids":["<course>"]}]"#),
         Case::new("GET", "/worklete_admin/organizations/{organization_id}/job_titles").what("", ORGANIZATION),
+        Case::new("GET", "/worklete_admin/organizations/{organization_id}/upload_memberships_csv").what("", ORGANIZATION),
+        Case::new("POST", "/worklete_admin/organizations/{organization_id}/upload_memberships_csv").what("", ORGANIZATION),
+        Case::new("GET", "/worklete_admin/organizations/{organization_id}/imports").what("", ORGANIZATION),
+        Case::new("POST", "/worklete_admin/organizations/{organization_id}/imports").what("", ORGANIZATION).body(r#"{"key":"<roster>"}"#),
+        Case::new("GET", "/worklete_admin/organizations/{organization_id}/imports/{id}").what("", IMPORT),
+        Case::new("GET", "/worklete_admin/organizations/{organization_id}/imports/{id}/report.csv").what("", IMPORT),
+        Case::new("POST", "/worklete_admin/organizations/{organization_id}/imports/{id}/confirm").what("", IMPORT),
+        Case::new("POST", "/worklete_admin/organizations/{organization_id}/imports/{id}/cancel").what("", IMPORT),
+        Case::one("POST", "/storage/events").body(r#"{"Records":[]}"#),
         Case::new("GET", "/worklete_admin/organizations/{organization_id}/teams").what("", ORGANIZATION),
         Case::new("POST", "/worklete_admin/organizations/{organization_id}/teams").what("", ORGANIZATION).body(r#"{"data":{"name":"Brand-new","membership_ids":["<colleague.membership>"]}}"#),
         Case::new("GET", "/worklete_admin/organizations/{organization_id}/teams/{team_id}").what("", ORGANIZATION_TEAM),
@@ -254,14 +265,15 @@ struct World {
 /// Makes worlds with plain SQL: a session of a known token costs no password.
 struct Maker<'a> {
     app: &'a TestApp,
+    storage: &'a Path,
     number: u32,
     next: u32,
     sql: String,
 }
 
 impl<'a> Maker<'a> {
-    fn new(app: &'a TestApp) -> Self {
-        Self { app, number: 0, next: 0, sql: String::new() }
+    fn new(app: &'a TestApp, storage: &'a Path) -> Self {
+        Self { app, storage, number: 0, next: 0, sql: String::new() }
     }
 
     fn id(&mut self) -> String {
@@ -307,8 +319,18 @@ impl<'a> Maker<'a> {
              INSERT INTO courses (id, organization_id, name, created_at, updated_at) \
              VALUES ('{other_course}', '{organization}', 'Carrying', now(), now())"
         ));
+        let (import, roster) = (self.id(), format!("{name}-{number}/roster.txt"));
+        self.add(&format!(
+            "INSERT INTO imports (id, organization_id, key, etag, mode, dry_run, state, created_at) \
+             VALUES ('{import}', '{organization}', '{name}-{number}/a.csv', 'e', 'delta', false, 'held', now())"
+        ));
+        let file = self.storage.join("integrations").join(&roster);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        std::fs::write(file, "external_id,first_name,last_name\n").expect("a file");
         let mut place = Place::default();
         place.values.insert("category".into(), category);
+        place.values.insert("import".into(), import);
+        place.values.insert("roster".into(), roster);
         let fresh = format!("{name}-name-{number}");
         for (key, value) in [
             ("organization", organization),
@@ -544,6 +566,8 @@ fn fingerprint(app: &TestApp) -> Vec<String> {
         "progress_events",
         "champion_certifications",
         "refinements",
+        "imports",
+        "jobs",
         "audit_log",
     ];
     let sums = tables
@@ -623,7 +647,11 @@ fn every_operation_has_a_case() {
 async fn everybody_gets_from_every_operation_what_the_matrix_says() {
     assert_eq!(PASSWORD, "worklete123", "the cases sign in with it");
     let many = "100000";
+    let storage = tempfile::tempdir().expect("a folder");
     let app = TestApp::start_with(&[
+        ("WORKLETE_ENV", "development"),
+        ("S3_EMBEDDED_FOLDER", storage.path().to_str().expect("a path")),
+        ("STORAGE_EVENTS_TOKEN", "the storage's own word"),
         ("RATE_SIGN_UPS_PER_ADDRESS", many),
         ("RATE_WRONG_INVITE_CODES_PER_ADDRESS", many),
         ("RATE_RESET_MAILS_PER_ADDRESS", many),
@@ -631,7 +659,7 @@ async fn everybody_gets_from_every_operation_what_the_matrix_says() {
         ("RATE_SESSION_BURST", many),
     ])
     .await;
-    let mut maker = Maker::new(&app);
+    let mut maker = Maker::new(&app, storage.path());
     let mut world = maker.world();
     let mut made = MATRIX.split("\n| operation |").next().unwrap_or_default().to_owned();
     write!(

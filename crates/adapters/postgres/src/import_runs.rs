@@ -7,7 +7,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::connection::SimpleConnection;
 use diesel::pg::{CopyFormat, PgConnection};
 use diesel::prelude::*;
-use diesel::result::QueryResult;
+use diesel::result::Error::DatabaseError;
+use diesel::result::{DatabaseErrorKind, QueryResult};
 use diesel::sql_types::{Array, BigInt, Bool, Date, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use domain_kernel::{
     EmailAddress, ExternalId, ImportId, InviteCode, JobTitle, MembershipId, OrgId, PersonName, StorageError,
@@ -35,6 +36,9 @@ use crate::training::{Affected, withdraw_unlisted};
 
 /// Draws of codes for the invitations of a batch; each draws only those that are in use.
 const CODE_ATTEMPTS: usize = 20;
+
+/// How often a batch is begun anew because somebody else was faster.
+const APPLY_ATTEMPTS: usize = 3;
 
 row! {
     /// What a run has to know of its import.
@@ -312,7 +316,9 @@ fn by_ids(connection: &mut PgConnection, ids: &[Uuid]) -> Outcome<Vec<Known>> {
     read_known(found.rows::<KnownColumns>().load(connection)?)
 }
 
-const TEAMS: &str = "SELECT id, lower(name) FROM teams WHERE organization_id = {} AND lower(name) = ANY({}) AND deleted_at IS NULL";
+/// The database says which names are the same: it lower-cases some letters otherwise than we do.
+const TEAMS: &str = "SELECT t.id, n.name FROM unnest({}::text[]) n (name) JOIN teams t ON t.organization_id = {} \
+        AND lower(t.name) = lower(n.name) AND t.deleted_at IS NULL";
 
 const ADMINS: &str =
     "SELECT count(*) FROM memberships WHERE organization_id = {} AND org_admin AND status = 'active'";
@@ -350,14 +356,14 @@ fn batch(connection: &mut PgConnection, organization: Uuid, lines: Vec<StagedLin
         let found = read_known(found.rows::<KnownColumns>().load(connection)?)?;
         known.extend(found.into_iter().filter(|known| !there.contains(&known.membership.id)));
     }
-    let names: BTreeSet<String> = rows().filter_map(|row| Some(row.team.as_ref()?.to_lowercase())).collect();
+    let names: BTreeSet<String> = rows().filter_map(|row| row.team.clone()).collect();
     let mut teams = BTreeMap::new();
     if !names.is_empty() {
         let found = statement(TEAMS)
-            .bind::<SqlUuid, _>(organization)
-            .bind::<Array<Text>, _>(names.into_iter().collect::<Vec<_>>());
+            .bind::<Array<Text>, _>(names.into_iter().collect::<Vec<_>>())
+            .bind::<SqlUuid, _>(organization);
         let found: Vec<(Uuid, String)> = found.rows::<(SqlUuid, Text)>().load(connection)?;
-        teams = found.into_iter().map(|(id, name)| (name, TeamId::new(id))).collect();
+        teams = found.into_iter().map(|(id, name)| (name.to_lowercase(), TeamId::new(id))).collect();
     }
     let org_admins =
         statement(ADMINS).bind::<SqlUuid, _>(organization).rows::<BigInt>().get_result(connection)?;
@@ -396,7 +402,52 @@ fn written(decisions: &[Decision]) -> Vec<Written<'_>> {
 }
 
 const INSERT_TEAMS: &str = "INSERT INTO teams (id, organization_id, name, created_at, updated_at) \
-     SELECT n.id, {}, n.name, {}, {} FROM unnest({}::uuid[], {}::text[]) n (id, name)";
+     SELECT n.id, {}, n.name, {}, {} FROM unnest({}::uuid[], {}::text[]) n (id, name) ON CONFLICT DO NOTHING";
+
+/// Which team has the name of one that was to be made.
+const SAME_TEAMS: &str = "SELECT n.id, t.id FROM unnest({}::uuid[], {}::text[]) n (id, name) JOIN teams t ON t.organization_id = {} \
+        AND lower(t.name) = lower(n.name) AND t.deleted_at IS NULL WHERE t.id <> n.id";
+
+/// Makes the teams of a plan. Where there is one by now, because somebody made it meanwhile or because the database takes two
+/// names for the same, the plan is about that one.
+fn make_teams(
+    connection: &mut PgConnection,
+    organization: OrgId,
+    plan: &mut Plan,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    if plan.teams.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = plan.teams.iter().map(|team| team.id.uuid()).collect();
+    let names: Vec<String> = plan.teams.iter().map(|team| team.name.clone()).collect();
+    let made = statement(INSERT_TEAMS)
+        .bind::<SqlUuid, _>(organization.uuid())
+        .bind::<Timestamptz, _>(now)
+        .bind::<Timestamptz, _>(now)
+        .bind::<Array<SqlUuid>, _>(ids.clone())
+        .bind::<Array<Text>, _>(names.clone())
+        .execute(connection)?;
+    if made == ids.len() {
+        return Ok(());
+    }
+    let same: Vec<(Uuid, Uuid)> = statement(SAME_TEAMS)
+        .bind::<Array<SqlUuid>, _>(ids)
+        .bind::<Array<Text>, _>(names)
+        .bind::<SqlUuid, _>(organization.uuid())
+        .rows::<(SqlUuid, SqlUuid)>()
+        .load(connection)?;
+    let same: BTreeMap<TeamId, TeamId> =
+        same.into_iter().map(|(id, there)| (TeamId::new(id), TeamId::new(there))).collect();
+    for decision in &mut plan.decisions {
+        let Decision::Write { after, .. } = decision else { continue };
+        let Membership { teams, administered_teams, .. } = &mut **after;
+        for team in teams.iter_mut().chain(administered_teams) {
+            *team = same.get(team).copied().unwrap_or(*team);
+        }
+    }
+    Ok(())
+}
 
 const NEW_ROWS: &str = "unnest({}::uuid[], {}::uuid[], {}::text[], {}::text[], {}::text[], {}::text[], {}::text[], {}::text[], \
         {}::boolean[], {}::text[], {}::date[], {}::date[], {}::timestamptz[]) \
@@ -557,17 +608,14 @@ fn write_invitations(
     Err(PgError::Refused(MembershipError::CodeTaken))
 }
 
-fn write(connection: &mut PgConnection, organization: OrgId, plan: &Plan, planner: &Planner) -> Outcome<()> {
+fn write(
+    connection: &mut PgConnection,
+    organization: OrgId,
+    plan: &mut Plan,
+    planner: &Planner,
+) -> Outcome<()> {
     let now = planner.now;
-    if !plan.teams.is_empty() {
-        statement(INSERT_TEAMS)
-            .bind::<SqlUuid, _>(organization.uuid())
-            .bind::<Timestamptz, _>(now)
-            .bind::<Timestamptz, _>(now)
-            .bind::<Array<SqlUuid>, _>(plan.teams.iter().map(|team| team.id.uuid()).collect::<Vec<_>>())
-            .bind::<Array<Text>, _>(plan.teams.iter().map(|team| team.name.clone()).collect::<Vec<_>>())
-            .execute(connection)?;
-    }
+    make_teams(connection, organization, plan, now)?;
     let rows = written(&plan.decisions);
     if rows.is_empty() {
         return Ok(());
@@ -637,13 +685,15 @@ fn report(
         Decision::Rejected(problems) => Some(problems_value(problems)),
         _ => None,
     });
-    let is_rejected = |decision: &Decision| matches!(decision, Decision::Rejected(_));
+    // In a dry run nobody gets the membership that is told of.
+    let membership = |decision: &Decision| match decision {
+        Decision::Write { before: None, .. } if own.dry_run => None,
+        decision => decision.membership().map(MembershipId::uuid),
+    };
     let (lines, keys): (Vec<Option<i64>>, Vec<Option<String>>) = told
         .into_iter()
         .zip(decisions)
-        .map(|(told, decision)| {
-            (told.line, told.key.filter(|_| is_rejected(decision) || decision.membership().is_none()))
-        })
+        .map(|(told, decision)| (told.line, told.key.filter(|_| membership(decision).is_none())))
         .unzip();
     statement(REPORT)
         .bind::<SqlUuid, _>(import)
@@ -653,12 +703,7 @@ fn report(
         .bind::<Array<Text>, _>(
             decisions.iter().map(|decision| decision.action().as_str()).collect::<Vec<_>>(),
         )
-        .bind::<Array<Nullable<SqlUuid>>, _>(
-            decisions
-                .iter()
-                .map(|decision| decision.membership().map(MembershipId::uuid))
-                .collect::<Vec<_>>(),
-        )
+        .bind::<Array<Nullable<SqlUuid>>, _>(decisions.iter().map(membership).collect::<Vec<_>>())
         .bind::<Array<Nullable<Jsonb>>, _>(problems.collect::<Vec<_>>())
         .execute(connection)?;
     statement(COUNT)
@@ -716,8 +761,8 @@ fn apply(
     let plan = if own.dry_run {
         planner.plan(&batch)
     } else {
-        let plan = decide(connection, planner, &mut batch)?;
-        write(connection, organization, &plan, planner)?;
+        let mut plan = decide(connection, planner, &mut batch)?;
+        write(connection, organization, &mut plan, planner)?;
         plan
     };
     let count = batch.lines.len();
@@ -744,6 +789,11 @@ fn apply_missing(
 ) -> Outcome<Option<usize>> {
     let Some(mut own) = own(connection, lease)? else { return Ok(None) };
     let import = lease.import.uuid();
+    let organization = OrgId::new(own.organization);
+    if !own.dry_run {
+        // Before looking: nobody gets a number of the file from now on.
+        lock_organization::<MembershipError>(connection, organization)?;
+    }
     for_large_sets(connection)?;
     let ids: Vec<Uuid> = statement(MISSING)
         .bind::<SqlUuid, _>(own.organization)
@@ -758,18 +808,16 @@ fn apply_missing(
         .load(connection)?;
     let Some(last) = ids.last() else { return Ok(Some(0)) };
     own.missing_after = Some(*last);
-    let organization = OrgId::new(own.organization);
     let mut known = by_ids(connection, &ids)?;
     if !own.dry_run {
-        lock_organization::<MembershipError>(connection, organization)?;
         lock(connection, &known.iter().collect::<Vec<_>>())?;
         known = by_ids(connection, &ids)?;
     }
     known.retain(|known| known.membership.status != MembershipStatus::Deactivated);
     let decisions: Vec<Decision> = known.iter().map(|known| planner.leave(known)).collect();
-    let plan = Plan { teams: vec![], decisions };
+    let mut plan = Plan { teams: vec![], decisions };
     if !own.dry_run {
-        write(connection, organization, &plan, planner)?;
+        write(connection, organization, &mut plan, planner)?;
     }
     let told = plan.decisions.iter().map(|_| Told { line: None, key: None }).collect();
     report(connection, import, &own, told, &plan.decisions)?;
@@ -833,8 +881,20 @@ impl ImportRun for PgImports {
         planner: Arc<Planner>,
         limit: i64,
     ) -> Result<Option<usize>, MembershipError> {
-        let applied = self.pg.write(move |connection| apply(connection, lease, &planner, limit));
-        applied.await.map_err(PgError::into_storage)
+        let mut attempts = 1;
+        loop {
+            let planner = Arc::clone(&planner);
+            let applied = self.pg.write(move |connection| apply(connection, lease, &planner, limit)).await;
+            match applied {
+                // Somebody was put on the roster with a number of these lines, and is found now.
+                Err(PgError::Sql(DatabaseError(DatabaseErrorKind::UniqueViolation, _)))
+                    if attempts < APPLY_ATTEMPTS =>
+                {
+                    attempts += 1;
+                }
+                applied => return applied.map_err(PgError::into_storage),
+            }
+        }
     }
 
     async fn apply_missing(

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::error::{PgError, unreadable};
 use crate::jobs::enqueue;
 use crate::memberships::Outcome;
-use crate::schema::imports;
+use crate::schema::{imports, roster_stage};
 use crate::sql::{PageColumns, PageRow, read_page, row, statement};
 use crate::{Pg, audit};
 
@@ -190,6 +190,20 @@ fn queue(
     enqueue(connection, &job, at)
 }
 
+/// Not if the content was imported under this name already.
+const TAKE: &str = "UPDATE imports w SET etag = {}, state = 'queued' \
+     WHERE w.organization_id = {} AND w.key = {} AND w.state = 'awaiting_upload' \
+        AND NOT EXISTS (SELECT FROM imports i WHERE i.organization_id = w.organization_id AND i.key = w.key AND i.etag = {} \
+            AND NOT i.dry_run AND i.state NOT IN ('failed', 'cancelled')) \
+     RETURNING w.id";
+
+/// Drops what was staged of imports that have ended: it is about people, and nobody needs it any more.
+fn drop_staged(connection: &mut PgConnection, imports: &[Uuid]) -> QueryResult<()> {
+    diesel::delete(roster_stage::table.filter(roster_stage::import_id.eq_any(imports)))
+        .execute(connection)
+        .map(drop)
+}
+
 fn add(
     connection: &mut PgConnection,
     new: &NewImport,
@@ -198,20 +212,21 @@ fn add(
 ) -> Outcome<(Import, bool)> {
     let mut id = new.id.uuid();
     if !new.dry_run {
-        let waiting = imports::table
-            .filter(
-                imports::organization_id.eq(new.organization.uuid()).and(imports::key.eq(new.key.as_str())),
-            )
-            .filter(imports::state.eq("awaiting_upload"));
-        let there = (imports::etag.eq(new.etag.as_deref()), imports::state.eq("queued"));
-        let taken: Option<Uuid> =
-            diesel::update(waiting).set(there).returning(imports::id).get_result(connection).optional()?;
+        let (organization, key, etag) = (new.organization.uuid(), new.key.as_str(), new.etag.as_deref());
+        let taken: Option<Uuid> = statement(TAKE)
+            .bind::<Nullable<Text>, _>(etag.map(str::to_owned))
+            .bind::<SqlUuid, _>(organization)
+            .bind::<Text, _>(key.to_owned())
+            .bind::<Nullable<Text>, _>(etag.map(str::to_owned))
+            .rows::<SqlUuid>()
+            .get_result(connection)
+            .optional()?;
         if let Some(taken) = taken {
             id = taken;
         } else if insert(connection, new, ImportState::Queued)? == 0 {
             let same: Uuid = imports::table
-                .filter(imports::organization_id.eq(new.organization.uuid()))
-                .filter(imports::key.eq(new.key.as_str()).and(imports::etag.eq(new.etag.as_deref())))
+                .filter(imports::organization_id.eq(organization))
+                .filter(imports::key.eq(key).and(imports::etag.eq(etag)))
                 .filter(imports::dry_run.eq(false).and(imports::state.ne_all(["failed", "cancelled"])))
                 .select(imports::id)
                 .first(connection)?;
@@ -266,7 +281,8 @@ const EXPIRE: &str = "UPDATE imports i SET state = 'failed', finished_at = {}, \
             ELSE 'It failed again and again. What was applied stays; importing the file anew does the rest.' END \
      WHERE (i.state = 'awaiting_upload' AND i.created_at < {}) OR (i.state IN ('queued', 'running') \
         AND EXISTS (SELECT FROM jobs j WHERE j.kind = 'roster_import' AND j.subject = i.id AND j.state = 'dead') \
-        AND NOT EXISTS (SELECT FROM jobs j WHERE j.kind = 'roster_import' AND j.subject = i.id AND j.state IN ('queued', 'running')))";
+        AND NOT EXISTS (SELECT FROM jobs j WHERE j.kind = 'roster_import' AND j.subject = i.id AND j.state IN ('queued', 'running'))) \
+     RETURNING i.id";
 
 #[async_trait]
 impl ImportRepository for PgImports {
@@ -370,6 +386,9 @@ impl ImportRepository for PgImports {
                     imports::finished_at.eq(import.finished_at),
                 ))
                 .execute(connection)?;
+            if import.state.has_ended() {
+                drop_staged(connection, &[id.uuid()])?;
+            }
             if import.state == ImportState::Queued {
                 queue(connection, organization, id.uuid(), job, audit.at)?;
             }
@@ -382,10 +401,13 @@ impl ImportRepository for PgImports {
     async fn expire(&self, patience: TimeDelta, now: DateTime<Utc>) -> Result<u64, MembershipError> {
         let expired = self.pg.write(move |connection| {
             let expire = statement(EXPIRE).bind::<Timestamptz, _>(now).bind::<Timestamptz, _>(now - patience);
-            let expired = expire.execute(connection)? as u64;
+            let expired: Vec<Uuid> = expire.rows::<SqlUuid>().load(connection)?;
+            if !expired.is_empty() {
+                drop_staged(connection, &expired)?;
+            }
             let requeue = statement(REQUEUE).bind::<Timestamptz, _>(now).bind::<Timestamptz, _>(now);
             requeue.execute(connection)?;
-            Ok(expired)
+            Ok(expired.len() as u64)
         });
         expired.await.map_err(PgError::into_storage)
     }
@@ -414,9 +436,11 @@ row! {
     }
 }
 
-const REPORT: &str = "SELECT r.position, r.line, coalesce(r.key, m.external_id, m.email::text), r.action, r.membership_id, r.problems \
-     FROM import_rows r LEFT JOIN memberships m ON m.id = r.membership_id \
-     WHERE r.import_id = {} AND r.position > {} ORDER BY r.position LIMIT {}";
+const REPORT: &str = "SELECT i.id, page.* FROM imports i LEFT JOIN LATERAL (SELECT r.position, r.line, \
+        coalesce(r.key, m.external_id, m.email::text), r.action, r.membership_id, r.problems \
+        FROM import_rows r LEFT JOIN memberships m ON m.id = r.membership_id \
+        WHERE r.import_id = i.id AND r.position > {} ORDER BY r.position LIMIT {}) page ON true \
+     WHERE i.organization_id = {} AND i.id = {} ORDER BY page.position";
 
 row! {
     struct StoredReportRow, StoredReportColumns {
@@ -490,15 +514,27 @@ impl ImportQueries for PgImports {
         Ok(Some((row.import.read()?, problems)))
     }
 
-    async fn report(&self, id: ImportId, after: i64, limit: i64) -> Result<Vec<ReportRow>, MembershipError> {
+    async fn report(
+        &self,
+        organization: OrgId,
+        id: ImportId,
+        after: i64,
+        limit: i64,
+    ) -> Result<Option<Vec<ReportRow>>, MembershipError> {
         let rows = self.pg.read(move |connection| {
             let rows = statement(REPORT)
-                .bind::<SqlUuid, _>(id.uuid())
                 .bind::<BigInt, _>(after)
-                .bind::<BigInt, _>(limit);
-            Ok(rows.rows::<StoredReportColumns>().load::<StoredReportRow>(connection)?)
+                .bind::<BigInt, _>(limit)
+                .bind::<SqlUuid, _>(organization.uuid())
+                .bind::<SqlUuid, _>(id.uuid())
+                .rows::<(SqlUuid, Nullable<StoredReportColumns>)>();
+            Ok(rows.load::<(Uuid, Option<StoredReportRow>)>(connection)?)
         });
         let rows = rows.await.map_err(PgError::<MembershipError>::into_storage)?;
-        Ok(rows.into_iter().map(StoredReportRow::read).collect::<Result<_, _>>()?)
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let rows = rows.into_iter().filter_map(|(_, row)| row).map(StoredReportRow::read);
+        Ok(Some(rows.collect::<Result<_, _>>()?))
     }
 }

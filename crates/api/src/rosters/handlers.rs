@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::dto::{
     ImportDetailsResponse, ImportParams, ImportResponse, StartImportRequest, UploadParams, UploadResponse,
 };
-use super::report;
+use super::report::Report;
 use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult};
 use crate::paging::{FirstPage, PageParams, Unasked};
@@ -184,8 +184,10 @@ pub(crate) async fn get_import_report(
     ids: Path<(Uuid, Uuid)>,
 ) -> ApiResult<HttpResponse> {
     let (organization, id) = ids.into_inner();
-    let (import, _) = rosters.get_import(&caller.actor, OrgId::new(organization), ImportId::new(id)).await?;
-    Ok(report::answer(rosters.get_ref().clone(), import.id, caller.actor.origin.request_id))
+    let (organization, import) = (OrgId::new(organization), ImportId::new(id));
+    let rows = rosters.read_report(&caller.actor, organization, import, 0).await?;
+    let rosters = rosters.get_ref().clone();
+    Ok(Report { rosters, actor: caller.actor, organization, import, rows }.answer())
 }
 
 /// Confirm an import

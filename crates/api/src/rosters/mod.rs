@@ -3,6 +3,6 @@
 mod dto;
 pub(crate) mod handlers;
 mod notifications;
-pub(crate) mod report;
+mod report;
 
 pub(crate) use notifications::notify_of_files;

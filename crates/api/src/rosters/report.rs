@@ -3,44 +3,51 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::web::Bytes;
-use domain_kernel::ImportId;
+use domain_kernel::{Actor, ImportId, OrgId};
 use domain_memberships::MembershipError;
 use domain_memberships::roster::{ReportRow, RosterService};
 use futures_util::{Stream, stream};
 
 const HEADER: [&str; 8] = ["line", "action", "key", "membership_id", "column", "code", "message", "value"];
 
-/// As an attachment whose parts are read when the client takes them.
-pub(crate) fn answer(rosters: RosterService, import: ImportId, request_id: String) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((
-            CONTENT_DISPOSITION,
-            format!("attachment; filename=\"worklete-import-{import}.csv\""),
-        ))
-        .content_type("text/csv; charset=utf-8")
-        .streaming(parts(rosters, import, request_id))
+/// A report of which the first part has been read.
+pub(crate) struct Report {
+    pub(crate) rosters: RosterService,
+    pub(crate) actor: Actor,
+    pub(crate) organization: OrgId,
+    pub(crate) import: ImportId,
+    pub(crate) rows: Vec<ReportRow>,
 }
 
-/// Ends with an error, which cuts the answer off, when a part cannot be read: half a report must not look whole.
-fn parts(
-    rosters: RosterService,
-    import: ImportId,
-    request_id: String,
-) -> impl Stream<Item = Result<Bytes, MembershipError>> {
-    let begin = Some((rosters, None::<i64>, request_id));
-    stream::try_unfold(begin, move |state| async move {
-        let Some((rosters, after, request_id)) = state else { return Ok(None) };
-        let rows = rosters.read_report(import, after.unwrap_or_default()).await.inspect_err(|error| {
-            tracing::error!(request_id, cause = %error, "a report was cut off");
-        })?;
-        let text = write(after.is_none(), &rows);
-        let next = rows.last().map(|row| (rosters, Some(row.position), request_id));
-        Ok((!text.is_empty()).then_some((text.into(), next)))
-    })
+impl Report {
+    /// As an attachment whose further parts are read when the client takes them.
+    pub(crate) fn answer(self) -> HttpResponse {
+        let name = format!("attachment; filename=\"worklete-import-{}.csv\"", self.import);
+        HttpResponse::Ok()
+            .insert_header((CONTENT_DISPOSITION, name))
+            .content_type("text/csv; charset=utf-8")
+            .streaming(self.parts())
+    }
+
+    /// Ends with an error, which cuts the answer off, when a part cannot be read: half a report must not look whole.
+    fn parts(self) -> impl Stream<Item = Result<Bytes, MembershipError>> {
+        stream::try_unfold(Some((self, true)), |state| async move {
+            let Some((mut report, is_first)) = state else { return Ok(None) };
+            let text = write(is_first, &report.rows);
+            let last = report.rows.last().filter(|_| report.rows.len() as i64 == RosterService::REPORT_ROWS);
+            let Some(after) = last.map(|row| row.position) else { return Ok(Some((text.into(), None))) };
+            let Report { rosters, actor, organization, import, .. } = &report;
+            let next = rosters.read_report(actor, *organization, *import, after).await.inspect_err(|error| {
+                tracing::error!(request_id = actor.origin.request_id, cause = %error, "a report was cut off");
+            })?;
+            report.rows = next;
+            Ok(Some((text.into(), Some((report, false)))))
+        })
+    }
 }
 
 /// What a spreadsheet would take for a formula gets a `'` in front.
-pub(crate) fn harmless(text: &str) -> String {
+fn harmless(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 

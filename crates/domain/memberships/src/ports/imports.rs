@@ -178,6 +178,12 @@ pub trait ImportQueries: Send + Sync {
         limit: usize,
     ) -> Result<Option<(Import, Vec<RosterProblem>)>, MembershipError>;
 
-    /// Rows of the report after a place, at most `limit`.
-    async fn report(&self, id: ImportId, after: i64, limit: i64) -> Result<Vec<ReportRow>, MembershipError>;
+    /// Rows of the report after a place, at most `limit`. None if the organization has no such import.
+    async fn report(
+        &self,
+        organization: OrgId,
+        id: ImportId,
+        after: i64,
+        limit: i64,
+    ) -> Result<Option<Vec<ReportRow>>, MembershipError>;
 }

@@ -6,10 +6,10 @@ use crate::MembershipError;
 /// Problems that are shown with an import; the report has all.
 const SHOWN_PROBLEMS: usize = 1000;
 
-/// Rows of a report that are read together.
-const REPORT_ROWS: i64 = 2000;
-
 impl RosterService {
+    /// Rows of a report that are read together.
+    pub const REPORT_ROWS: i64 = 2000;
+
     /// The imports of an organization, the newest first.
     pub async fn list_imports(
         &self,
@@ -34,10 +34,17 @@ impl RosterService {
         found.ok_or_else(|| Refusal::NotFound.into())
     }
 
-    /// The next rows of an import's report after a place; none at the end. For an import that [`get_import`](Self::get_import) has
-    /// given to the same actor.
-    pub async fn read_report(&self, id: ImportId, after: i64) -> Result<Vec<ReportRow>, MembershipError> {
-        self.queries.report(id, after, REPORT_ROWS).await
+    /// The next rows of an import's report after a place, so many that fewer are the last.
+    pub async fn read_report(
+        &self,
+        actor: &Actor,
+        organization: OrgId,
+        id: ImportId,
+        after: i64,
+    ) -> Result<Vec<ReportRow>, MembershipError> {
+        actor.require(Permission::RosterRead, Scope::Organization(organization))?;
+        let rows = self.queries.report(organization, id, after, Self::REPORT_ROWS).await?;
+        rows.ok_or_else(|| Refusal::NotFound.into())
     }
 }
 
@@ -63,9 +70,15 @@ mod tests {
             assert_eq!(limit, 1000);
             Ok(None)
         });
+        fixture.queries.expect_report().return_once(|_, _, after, _| {
+            assert_eq!(after, 7);
+            Ok(None)
+        });
         let (service, employee) = (fixture.service(), staff(StaffRole::Employee));
         assert_eq!(service.list_imports(&employee, ORG, None, ALL).await.expect("a page").total, 1);
         let missing = service.get_import(&employee, ORG, an_import().id).await.expect_err("none");
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
+        let missing = service.read_report(&employee, ORG, an_import().id, 7).await.expect_err("none");
         assert_eq!(missing.kind(), ErrorKind::NotFound);
         let refused = service.list_imports(&member_of(ORG, true), ORG, None, ALL).await.expect_err("refused");
         assert_eq!(refused.kind(), ErrorKind::Forbidden);

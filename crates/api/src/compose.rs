@@ -1,15 +1,17 @@
 //! Wires adapters to domains.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_mail::{MailSetupError, Mailer};
 use adapter_postgres::{
-    Pg, PgAssignments, PgCourses, PgMemberships, PgOrganizations, PgSignals, PgTeams, PgTraining, PgUsers,
-    SignalExchange,
+    Pg, PgAssignments, PgCourses, PgJobs, PgMemberships, PgOrganizations, PgSignals, PgTeams, PgTraining,
+    PgUsers, SignalExchange,
 };
 use adapter_security::{BcryptHasher, SecureRandom, SystemClock, UuidV7, WindowThrottle};
 use domain_courses::{CourseService, LearningService, TrainingService};
+use domain_jobs::{Handler, JobKind, JobService};
 use domain_kernel::{Clock, IdGenerator, Throttle};
 use domain_memberships::MembershipService;
 use domain_orgs::OrgService;
@@ -52,6 +54,7 @@ pub struct Services {
     /// Courses as learners have them.
     pub learning: LearningService,
     pub memberships: MembershipService,
+    pub jobs: JobService,
 }
 
 /// What the HTTP layer itself needs.
@@ -65,6 +68,11 @@ pub(crate) struct Runtime {
     pub(crate) body_timeout: Duration,
     pub(crate) streams: Streams,
     pub(crate) storage: Storage,
+}
+
+/// Who does which kind of job, with the use cases as they are with their files. What nobody does is left to other servers.
+fn handlers(_services: &Services) -> BTreeMap<JobKind, Arc<dyn Handler>> {
+    BTreeMap::new()
 }
 
 /// Everything wired.
@@ -99,6 +107,7 @@ impl Composition {
         let courses = Arc::new(PgCourses::new(pg.clone()));
         let training = Arc::new(PgTraining::new(pg.clone()));
         let assignments = Arc::new(PgAssignments::new(pg.clone()));
+        let jobs = Arc::new(PgJobs::new(pg.clone()));
         let (signals, exchange) = PgSignals::new(pg.clone());
         let hashing = hasher.load();
         let mailer =
@@ -155,6 +164,15 @@ impl Composition {
                 clock: Arc::clone(&clock),
                 ids: Arc::clone(&ids),
             },
+            jobs: JobService {
+                queue: jobs.clone(),
+                queries: jobs,
+                handlers: BTreeMap::new(),
+                lease: config.worker_lease,
+                clock: Arc::clone(&clock),
+                timer: Arc::new(SystemClock),
+                dice: Arc::new(SecureRandom),
+            },
             memberships: MembershipService {
                 memberships: memberships.clone(),
                 queries: memberships.clone(),
@@ -182,12 +200,14 @@ impl Composition {
         Ok(Self { services, runtime, signals: exchange })
     }
 
-    /// Gives the use cases their files. Without it they have none, as commands that need none do not start a storage.
+    /// Gives the use cases their files, and jobs those who do them. Without it there are none, as commands that need none do not
+    /// start a storage.
     pub fn open_storage(&mut self, config: &Config) -> Result<(), ConfigError> {
         let storage = Storage::open(config)?;
         if let Some(files) = storage.roster_files() {
             self.services.memberships.files = Arc::new(files.clone());
         }
+        self.services.jobs.handlers = handlers(&self.services);
         self.runtime.storage = storage;
         Ok(())
     }

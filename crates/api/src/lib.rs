@@ -31,6 +31,7 @@ mod visitor;
 mod audit;
 mod champions;
 mod courses;
+mod jobs;
 mod memberships;
 mod orgs;
 mod refinements;

@@ -42,6 +42,7 @@ use crate::users::ProviderWord;
         (name = "courses", description = "What is taught; for Worklete's staff"),
         (name = "training", description = "Who trains what; for Worklete's staff"),
         (name = "audit", description = "Who changed what; for Worklete's staff"),
+        (name = "jobs", description = "Work that goes on after an answer; for Worklete's staff"),
         (name = "operation", description = "For operators; outside the API's permissions")
     ),
     components(schemas(ProblemDocument, AuthErrorDocument, ProviderWord))

@@ -177,6 +177,7 @@ pub fn start(
             .app_data(Data::new(services.training.clone()))
             .app_data(Data::new(services.learning.clone()))
             .app_data(Data::new(services.memberships.clone()))
+            .app_data(Data::new(services.jobs.clone()))
             // An id that is no UUID names nothing.
             .app_data(PathConfig::default().error_handler(|_, _| ApiError::not_found().into()))
             .app_data(QueryConfig::default().error_handler(|error, _| {

@@ -676,6 +676,7 @@ const STAFF_ROUTES: [(&str, &str); 46] = [
     ("GET", "/worklete_admin/teams/{}/refinements/{}"),
     ("PATCH", "/worklete_admin/teams/{}/refinements/{}"),
     ("GET", "/worklete_admin/audit_log"),
+    ("GET", "/worklete_admin/jobs"),
     ("GET", "/worklete_admin/users"),
     ("GET", "/worklete_admin/users/{}"),
     ("PATCH", "/worklete_admin/users/{}"),

@@ -17,6 +17,7 @@ use tracing_subscriber::EnvFilter;
 use crate::compose::Composition;
 use crate::config::{Config, Environment, LogFormat};
 use crate::error::ApiError;
+use crate::workers::Workers;
 use crate::{doctor, openapi, seed, server};
 
 /// The backend of the Worklete training platform.
@@ -38,6 +39,10 @@ enum Command {
         #[arg(long)]
         migrate: bool,
     },
+    /// Do jobs only, without serving, until SIGTERM or Ctrl-C
+    ///
+    /// As many at a time as WORKERS says. What is not done ten seconds after the signal is put back for others.
+    Work,
     /// Bring the database's schema up to date
     Migrate,
     /// Load demo data once: somebody in each role, two months of lessons (development only)
@@ -108,6 +113,7 @@ impl Cli {
             Command::CreateAdmin(args) => block_on(create_admin(Config::from_env()?, args)),
             Command::Doctor => block_on(doctor()),
             Command::Serve { migrate } => serve(&Config::from_env()?, migrate),
+            Command::Work => work(&Config::from_env()?),
         }
     }
 }
@@ -254,11 +260,30 @@ fn serve(config: &Config, migrate_first: bool) -> Result<(), Failure> {
             tracing::info!("stopping: finishing requests under way");
             stop.await;
         });
-        let served = running.server.await;
+        let served = running.serve().await;
         stopper.abort();
         pg.close();
         tracing::info!("stopped");
         Ok(served?)
+    })
+}
+
+fn work(config: &Config) -> Result<(), Failure> {
+    if config.workers == 0 {
+        return Err(Failure("WORKERS: must be at least 1 to work".into()));
+    }
+    start_logging(config)?;
+    require_current_schema(config)?;
+    block_on(async {
+        let mut composition = Composition::new(config)?;
+        composition.open_storage(config)?;
+        let workers = Workers::start(&composition.services().jobs, config)?;
+        wait_for_signal().await;
+        tracing::info!("stopping: finishing jobs under way");
+        workers.stop().await;
+        composition.database().close();
+        tracing::info!("stopped");
+        Ok(())
     })
 }
 

@@ -27,6 +27,7 @@ pub mod server;
 mod storage;
 mod streams;
 mod visitor;
+mod workers;
 
 mod audit;
 mod champions;

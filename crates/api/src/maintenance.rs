@@ -56,6 +56,6 @@ async fn clean_up(services: &Services) {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "made for this call")]
-fn warn(error: ApiError, what: &str) {
+pub(crate) fn warn(error: ApiError, what: &str) {
     tracing::warn!(code = error.code(), cause = error.causes(), "{what}");
 }

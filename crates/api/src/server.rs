@@ -27,6 +27,7 @@ use crate::error::ApiError;
 use crate::finish::finish;
 use crate::limits::SessionLimiter;
 use crate::streams::Streams;
+use crate::workers::Workers;
 use crate::{maintenance, openapi, routes};
 
 /// Why the server cannot start.
@@ -132,16 +133,24 @@ pub struct Running {
     /// The server.
     pub server: Server,
     streams: Streams,
+    workers: Workers,
 }
 
 impl Running {
-    /// What stops it: requests under way may end, streams have to.
+    /// What stops it: requests under way may end, streams have to, and workers begin nothing new.
     pub fn stopper(&self) -> impl Future<Output = ()> + use<> {
-        let (handle, streams) = (self.server.handle(), self.streams.clone());
+        let (handle, streams, workers) = (self.server.handle(), self.streams.clone(), self.workers.clone());
         async move {
             streams.close();
-            handle.stop(true).await;
+            tokio::join!(handle.stop(true), workers.stop());
         }
+    }
+
+    /// Serves until it is stopped, and gives back when the workers have ended, too.
+    pub async fn serve(self) -> io::Result<()> {
+        let served = self.server.await;
+        self.workers.stop().await;
+        served
     }
 }
 
@@ -158,6 +167,7 @@ pub fn start(
     let document = openapi::document();
     let operations = Data::new(Operations::of(&document));
     let text = Data::new(OpenApiText(openapi::render(&document)));
+    let workers = Workers::start(&services.jobs, config)?;
     let runtime: Data<Runtime> = Data::new(runtime);
     let limiter = Data::new(SessionLimiter::new(config.session_rate));
     tokio::spawn(signals.run());
@@ -202,7 +212,7 @@ pub fn start(
         None => server.listen(listener)?,
         Some(files) => server.listen_rustls_0_23(listener, tls(files)?)?,
     };
-    Ok(Running { address, server: server.run(), streams })
+    Ok(Running { address, server: server.run(), streams, workers })
 }
 
 async fn forget_idle_sessions(limiter: Arc<SessionLimiter>) {

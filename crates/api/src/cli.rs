@@ -17,7 +17,9 @@ use tracing_subscriber::EnvFilter;
 use crate::compose::Composition;
 use crate::config::{Config, Environment, LogFormat};
 use crate::error::ApiError;
-use crate::{doctor, openapi, seed, server};
+use crate::import_command::ImportCommand;
+use crate::workers::Workers;
+use crate::{doctor, maintenance, openapi, seed, server};
 
 /// The backend of the Worklete training platform.
 ///
@@ -38,6 +40,10 @@ enum Command {
         #[arg(long)]
         migrate: bool,
     },
+    /// Do jobs only, without serving, until SIGTERM or Ctrl-C
+    ///
+    /// As many at a time as WORKERS says. What is not done ten seconds after the signal is put back for others.
+    Work,
     /// Bring the database's schema up to date
     Migrate,
     /// Load demo data once: somebody in each role, two months of lessons (development only)
@@ -48,6 +54,8 @@ enum Command {
     SeedDemo,
     /// Make the first staff admin of an installation
     CreateAdmin(CreateAdmin),
+    /// Import a roster file, and print what became of it; fails when lines were rejected
+    Import(ImportCommand),
     /// Print the OpenAPI document
     Openapi,
     /// Check the configuration without connecting to anything
@@ -107,7 +115,13 @@ impl Cli {
             Command::SeedDemo => block_on(seed_demo(Config::from_env()?)),
             Command::CreateAdmin(args) => block_on(create_admin(Config::from_env()?, args)),
             Command::Doctor => block_on(doctor()),
+            Command::Import(import) => {
+                let config = Config::from_env()?;
+                require_current_schema(&config)?;
+                block_on(async { import.run(&config).await.map_err(Failure) })
+            }
             Command::Serve { migrate } => serve(&Config::from_env()?, migrate),
+            Command::Work => work(&Config::from_env()?),
         }
     }
 }
@@ -254,11 +268,31 @@ fn serve(config: &Config, migrate_first: bool) -> Result<(), Failure> {
             tracing::info!("stopping: finishing requests under way");
             stop.await;
         });
-        let served = running.server.await;
+        let served = running.serve().await;
         stopper.abort();
         pg.close();
         tracing::info!("stopped");
         Ok(served?)
+    })
+}
+
+fn work(config: &Config) -> Result<(), Failure> {
+    if config.workers == 0 {
+        return Err(Failure("WORKERS: must be at least 1 to work".into()));
+    }
+    start_logging(config)?;
+    require_current_schema(config)?;
+    block_on(async {
+        let mut composition = Composition::new(config)?;
+        composition.open_storage(config)?;
+        let workers = Workers::start(&composition.services().jobs, config)?;
+        maintenance::watch_rosters(composition.services(), config);
+        wait_for_signal().await;
+        tracing::info!("stopping: finishing jobs under way");
+        workers.stop().await;
+        composition.database().close();
+        tracing::info!("stopped");
+        Ok(())
     })
 }
 

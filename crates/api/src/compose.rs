@@ -1,15 +1,17 @@
 //! Wires adapters to domains.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_mail::{MailSetupError, Mailer};
 use adapter_postgres::{
-    Pg, PgAssignments, PgCourses, PgImports, PgMemberships, PgOrganizations, PgSignals, PgTeams, PgTraining,
-    PgUsers, SignalExchange,
+    Pg, PgAssignments, PgCourses, PgImports, PgJobs, PgMemberships, PgOrganizations, PgSignals, PgTeams,
+    PgTraining, PgUsers, SignalExchange,
 };
 use adapter_security::{BcryptHasher, SecureRandom, SystemClock, UuidV7, WindowThrottle};
 use domain_courses::{CourseService, LearningService, TrainingService};
+use domain_jobs::{Handler, JobKind, JobService};
 use domain_kernel::{Clock, IdGenerator, Throttle};
 use domain_memberships::MembershipService;
 use domain_memberships::roster::RosterService;
@@ -20,6 +22,7 @@ use ipnet::IpNet;
 
 use crate::config::{Config, ConfigError};
 use crate::metrics::Metrics;
+use crate::rosters::RosterJob;
 use crate::storage::{NoFiles, Storage};
 use crate::streams::Streams;
 
@@ -54,6 +57,7 @@ pub struct Services {
     pub learning: LearningService,
     pub memberships: MembershipService,
     pub rosters: RosterService,
+    pub jobs: JobService,
 }
 
 /// What the HTTP layer itself needs.
@@ -74,6 +78,12 @@ pub(crate) struct Runtime {
 pub(crate) struct StorageEvents {
     pub(crate) token: String,
     pub(crate) bucket: String,
+}
+
+/// Who does which kind of job, with the use cases as they are with their files. What nobody does is left to other servers.
+fn handlers(services: &Services) -> BTreeMap<JobKind, Arc<dyn Handler>> {
+    let rosters: Arc<dyn Handler> = Arc::new(RosterJob(services.rosters.clone()));
+    [(JobKind::RosterImport, rosters)].into()
 }
 
 /// Everything wired.
@@ -108,6 +118,7 @@ impl Composition {
         let courses = Arc::new(PgCourses::new(pg.clone()));
         let training = Arc::new(PgTraining::new(pg.clone()));
         let assignments = Arc::new(PgAssignments::new(pg.clone()));
+        let jobs = Arc::new(PgJobs::new(pg.clone()));
         let (signals, exchange) = PgSignals::new(pg.clone());
         let hashing = hasher.load();
         let mailer =
@@ -165,6 +176,15 @@ impl Composition {
                 clock: Arc::clone(&clock),
                 ids: Arc::clone(&ids),
             },
+            jobs: JobService {
+                queue: jobs.clone(),
+                queries: jobs,
+                handlers: BTreeMap::new(),
+                lease: config.worker_lease,
+                clock: Arc::clone(&clock),
+                timer: Arc::new(SystemClock),
+                dice: Arc::new(SecureRandom),
+            },
             memberships: MembershipService {
                 memberships: memberships.clone(),
                 queries: memberships.clone(),
@@ -207,12 +227,14 @@ impl Composition {
         Ok(Self { services, runtime, signals: exchange })
     }
 
-    /// Gives the use cases their files. Without it they have none, as commands that need none do not start a storage.
+    /// Gives the use cases their files, and jobs those who do them. Without it there are none, as commands that need none do not
+    /// start a storage.
     pub fn open_storage(&mut self, config: &Config) -> Result<(), ConfigError> {
         let storage = Storage::open(config)?;
         if let Some(files) = storage.roster_files() {
             self.services.rosters.files = Arc::new(files.clone());
         }
+        self.services.jobs.handlers = handlers(&self.services);
         self.runtime.storage = storage;
         Ok(())
     }

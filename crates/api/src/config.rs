@@ -157,6 +157,10 @@ pub struct Config {
     pub rosters: RosterLimits,
     /// How often folders are looked into; never when it is none.
     pub roster_poll: Option<Duration>,
+    /// Jobs that are done at the same time; 0 leaves them to other processes.
+    pub workers: u32,
+    /// How long a worker has a job without a word.
+    pub worker_lease: TimeDelta,
     /// Budgets of the throttles.
     pub throttle: ThrottleLimits,
     /// Requests that one session may make.
@@ -282,6 +286,8 @@ impl Config {
                 0 => None,
                 seconds => Some(Duration::from_secs(seconds.into())),
             },
+            workers: variables.number("WORKERS", 0, 64, 2)?,
+            worker_lease: TimeDelta::seconds(variables.number("WORKER_LEASE_SECONDS", 5, 3600, 60)?.into()),
             throttle: read_throttle(variables)?,
             session_rate: SessionRate {
                 per_second: variables.number("RATE_SESSION_PER_SECOND", 1, 100_000, 20)?,
@@ -557,6 +563,8 @@ mod tests {
             ("AUTH_DEFAULT_REDIRECT_URL", "https://app.example.org"),
             ("AUTH_ROTATE_TOKENS", "maybe"),
             ("SMTP_URL", "mail.example.org"),
+            ("WORKERS", "65"),
+            ("WORKER_LEASE_SECONDS", "4"),
             ("S3_BUCKET", "My_Bucket"),
             ("S3_ENDPOINT", "storage.example.org"),
             ("S3_PUBLIC_ENDPOINT", "storage.example.org"),

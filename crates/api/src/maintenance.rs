@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::compose::Services;
+use crate::config::Config;
 use crate::error::ApiError;
 
 /// The beginning of a period is to be spread over an hour.
@@ -32,6 +33,22 @@ pub(crate) async fn run(services: Services) {
     }
 }
 
+/// Begins to look for new files in the folders of organizations, if there is a storage and somebody wants it.
+pub(crate) fn watch_rosters(services: &Services, config: &Config) {
+    let Some(interval) = config.roster_poll.filter(|_| config.storage.is_some()) else { return };
+    let rosters = services.rosters.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(interval).await;
+            match rosters.notice_files().await {
+                Ok(0) => {}
+                Ok(noticed) => tracing::info!(noticed, "found roster files"),
+                Err(error) => warn(error.into(), "could not look for roster files"),
+            }
+        }
+    });
+}
+
 async fn clean_up(services: &Services) {
     match services.users.clean_up_accounts().await {
         Ok((0, 0)) => {}
@@ -56,6 +73,6 @@ async fn clean_up(services: &Services) {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "made for this call")]
-fn warn(error: ApiError, what: &str) {
+pub(crate) fn warn(error: ApiError, what: &str) {
     tracing::warn!(code = error.code(), cause = error.causes(), "{what}");
 }

@@ -43,6 +43,7 @@ use crate::users::ProviderWord;
         (name = "training", description = "Who trains what; for Worklete's staff"),
         (name = "rosters", description = "Files with the people of an organization, and what was made of them; for Worklete's staff"),
         (name = "audit", description = "Who changed what; for Worklete's staff"),
+        (name = "jobs", description = "Work that goes on after an answer; for Worklete's staff"),
         (name = "operation", description = "For operators; outside the API's permissions")
     ),
     components(schemas(ProblemDocument, AuthErrorDocument, ProviderWord))

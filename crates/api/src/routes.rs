@@ -8,8 +8,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::door::Operations;
 use crate::error::{ApiError, ApiResult};
 use crate::{
-    audit, champions, courses, docs_page, health, memberships, orgs, refinements, rosters, teams, training,
-    users,
+    audit, champions, courses, docs_page, health, jobs, memberships, orgs, refinements, rosters, teams,
+    training, users,
 };
 
 /// Mounts all operations.
@@ -68,6 +68,7 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
                 .service(users::staff_handlers::erase_user)
                 .service(users::staff_handlers::export_user)
                 .service(audit::handlers::list_audit_log)
+                .service(jobs::handlers::list_jobs)
                 .service(teams::handlers::list_teams_of_membership)
                 .service(teams::handlers::create_team)
                 .service(teams::handlers::list_teams)

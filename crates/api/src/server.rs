@@ -27,6 +27,7 @@ use crate::error::ApiError;
 use crate::finish::finish;
 use crate::limits::SessionLimiter;
 use crate::streams::Streams;
+use crate::workers::Workers;
 use crate::{maintenance, openapi, routes};
 
 /// Why the server cannot start.
@@ -132,16 +133,24 @@ pub struct Running {
     /// The server.
     pub server: Server,
     streams: Streams,
+    workers: Workers,
 }
 
 impl Running {
-    /// What stops it: requests under way may end, streams have to.
+    /// What stops it: requests under way may end, streams have to, and workers begin nothing new.
     pub fn stopper(&self) -> impl Future<Output = ()> + use<> {
-        let (handle, streams) = (self.server.handle(), self.streams.clone());
+        let (handle, streams, workers) = (self.server.handle(), self.streams.clone(), self.workers.clone());
         async move {
             streams.close();
-            handle.stop(true).await;
+            tokio::join!(handle.stop(true), workers.stop());
         }
+    }
+
+    /// Serves until it is stopped, and gives back when the workers have ended, too.
+    pub async fn serve(self) -> io::Result<()> {
+        let served = self.server.await;
+        self.workers.stop().await;
+        served
     }
 }
 
@@ -158,10 +167,12 @@ pub fn start(
     let document = openapi::document();
     let operations = Data::new(Operations::of(&document));
     let text = Data::new(OpenApiText(openapi::render(&document)));
+    let workers = Workers::start(&services.jobs, config)?;
     let runtime: Data<Runtime> = Data::new(runtime);
     let limiter = Data::new(SessionLimiter::new(config.session_rate));
     tokio::spawn(signals.run());
     tokio::spawn(maintenance::run(services.clone()));
+    maintenance::watch_rosters(&services, config);
     tokio::spawn(forget_idle_sessions(Arc::clone(&limiter)));
     let origins = config.cors_origins.clone();
     let factory = move || {
@@ -178,6 +189,7 @@ pub fn start(
             .app_data(Data::new(services.learning.clone()))
             .app_data(Data::new(services.memberships.clone()))
             .app_data(Data::new(services.rosters.clone()))
+            .app_data(Data::new(services.jobs.clone()))
             // An id that is no UUID names nothing.
             .app_data(PathConfig::default().error_handler(|_, _| ApiError::not_found().into()))
             .app_data(QueryConfig::default().error_handler(|error, _| {
@@ -202,7 +214,7 @@ pub fn start(
         None => server.listen(listener)?,
         Some(files) => server.listen_rustls_0_23(listener, tls(files)?)?,
     };
-    Ok(Running { address, server: server.run(), streams })
+    Ok(Running { address, server: server.run(), streams, workers })
 }
 
 async fn forget_idle_sessions(limiter: Arc<SessionLimiter>) {

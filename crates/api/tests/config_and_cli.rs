@@ -85,7 +85,14 @@ impl Place {
     /// Starts `serve` and waits until it listens.
     fn serve(&self, arguments: &[&str]) -> Serving {
         let all: Vec<_> = ["serve"].iter().chain(arguments).copied().collect();
-        let mut child = self.command(&all).env("LOG_FORMAT", "json").spawn().expect("starts");
+        let mut serving = self.start(&all, "serving");
+        serving.origin = serving.address("serving").expect("an address");
+        serving
+    }
+
+    /// Starts what does not end by itself, and waits for a line of its log.
+    fn start(&self, arguments: &[&str], message: &str) -> Serving {
+        let mut child = self.command(arguments).env("LOG_FORMAT", "json").spawn().expect("starts");
         let output = Arc::new(Mutex::new(String::new()));
         let readers = vec![
             collect(child.stdout.take().expect("an output"), &output),
@@ -93,11 +100,10 @@ impl Place {
         ];
         let mut serving = Serving { child, origin: String::new(), output, readers };
         let start = Instant::now();
-        while serving.origin.is_empty() {
+        while serving.line(message).is_none() {
             let ended = serving.child.try_wait().expect("a state").is_some();
             assert!(!ended && start.elapsed() < Duration::from_secs(30), "{}", serving.output());
             std::thread::sleep(Duration::from_millis(20));
-            serving.origin = serving.address("serving").unwrap_or_default();
         }
         serving
     }
@@ -127,12 +133,16 @@ impl Serving {
         self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The first line of the log with this message.
+    fn line(&self, message: &str) -> Option<Value> {
+        let output = self.output();
+        let mut lines = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.find(|line| line["message"] == message)
+    }
+
     /// The address in the line of the log that says so.
     fn address(&self, message: &str) -> Option<String> {
-        let lines: Vec<Value> =
-            self.output().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let line = lines.iter().find(|line| line["message"] == message)?;
-        line["address"].as_str().map(str::to_owned)
+        self.line(message)?["address"].as_str().map(str::to_owned)
     }
 
     fn url(&self, path: &str) -> String {
@@ -185,6 +195,7 @@ fn each_command_explains_itself() {
     for (arguments, expected) in [
         (&["--help"] as &[&str], "Usage: worklete <COMMAND>"),
         (&["serve", "--help"], "--migrate"),
+        (&["work", "--help"], "WORKERS"),
         (&["migrate", "--help"], "Usage: worklete migrate"),
         (&["seed-demo", "--help"], "development only"),
         (&["create-admin", "--help"], "--password-stdin"),
@@ -199,7 +210,9 @@ fn each_command_explains_itself() {
         assert!(ran.success().contains(expected), "{ran:?}");
     }
     let all = place.run(&["--help"]);
-    for command in ["serve", "migrate", "seed-demo", "create-admin", "openapi", "check-config", "doctor"] {
+    for command in
+        ["serve", "work", "migrate", "seed-demo", "create-admin", "openapi", "check-config", "doctor"]
+    {
         assert!(all.stdout.contains(command), "{all:?}");
     }
     for wrong in [&[] as &[&str], &["sever"], &["serve", "--migrat"], &["create-admin"]] {
@@ -236,6 +249,8 @@ fn a_wrong_value_is_one_line_that_names_its_variable() {
         ("SMTP_URL", "mail.example.org"),
         ("SMTP_URL", "smtps://"),
         ("MAIL_FROM", "nobody"),
+        ("WORKERS", "-1"),
+        ("WORKER_LEASE_SECONDS", "3601"),
         ("S3_BUCKET", "a/b"),
         ("S3_ENDPOINT", "storage.example.org"),
         ("S3_EMBEDDED_FOLDER", "files"),
@@ -437,6 +452,7 @@ fn a_database_that_is_away_is_one_line_without_the_password() {
         &["migrate"] as &[&str],
         &["serve"],
         &["serve", "--migrate"],
+        &["work"],
         &["seed-demo"],
         &["create-admin", "--username", "first-admin"],
     ] {
@@ -450,7 +466,9 @@ fn a_database_that_is_away_is_one_line_without_the_password() {
 async fn an_older_schema_is_refused_with_what_to_do_and_may_be_migrated_on_the_way() {
     let database = TestDatabase::create_empty();
     let place = Place::on(&database).with(&[("WORKLETE_ENV", "development"), ("LOG_FORMAT", "json")]);
-    for arguments in [&["serve"] as &[&str], &["seed-demo"], &["create-admin", "--username", "first-admin"]] {
+    for arguments in
+        [&["serve"] as &[&str], &["work"], &["seed-demo"], &["create-admin", "--username", "first-admin"]]
+    {
         let ran = place.run(arguments);
         assert!(ran.refusal().contains("older than this binary; run `worklete migrate`"), "{ran:?}");
     }
@@ -667,6 +685,23 @@ async fn a_server_that_is_told_to_stop_finishes_what_is_under_way() {
         assert!(output.contains("stopping: finishing requests under way") && output.contains("stopped"));
         assert!(client.get(server.url("/healthz")).send().await.is_err(), "nobody listens any more");
     }
+}
+
+#[test]
+fn who_works_does_not_listen_and_ends_when_told() {
+    let database = TestDatabase::create();
+    let place = Place::on(&database);
+    for signal in ["TERM", "INT"] {
+        let mut working = place.start(&["work"], "working");
+        working.signal(signal);
+        let (status, output) = working.ended();
+        assert_eq!(status.code(), Some(0), "{output}");
+        assert!(output.contains("stopping: finishing jobs under way") && output.contains("stopped"));
+        assert!(!output.contains("serving"), "{output}");
+    }
+    let idle = place.with(&[("WORKERS", "0")]);
+    let ran = idle.run(&["work"]);
+    assert!(ran.refusal().starts_with("worklete: WORKERS: must be at least 1"), "{ran:?}");
 }
 
 type Session = Vec<(&'static str, String)>;

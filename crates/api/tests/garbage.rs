@@ -635,12 +635,18 @@ const STAFF_TEXTS: [&str; 18] = [
 ];
 
 /// The operations of the staff area.
-const STAFF_ROUTES: [(&str, &str); 46] = [
+const STAFF_ROUTES: [(&str, &str); 53] = [
     ("GET", "/worklete_admin/organizations/{}/training_categories"),
     ("POST", "/worklete_admin/organizations/{}/training_categories"),
     ("PATCH", "/worklete_admin/organizations/{}/training_categories/{}"),
     ("PUT", "/worklete_admin/organizations/{}/training_categories/{}"),
     ("GET", "/worklete_admin/organizations/{}/job_titles"),
+    ("GET", "/worklete_admin/organizations/{}/imports"),
+    ("POST", "/worklete_admin/organizations/{}/imports"),
+    ("GET", "/worklete_admin/organizations/{}/imports/{}"),
+    ("GET", "/worklete_admin/organizations/{}/imports/{}/report.csv"),
+    ("POST", "/worklete_admin/organizations/{}/imports/{}/confirm"),
+    ("POST", "/worklete_admin/organizations/{}/imports/{}/cancel"),
     ("GET", "/worklete_admin/organizations/{}/course_pools"),
     ("PUT", "/worklete_admin/organizations/{}/course_pools"),
     ("GET", "/worklete_admin/organizations"),
@@ -676,6 +682,7 @@ const STAFF_ROUTES: [(&str, &str); 46] = [
     ("GET", "/worklete_admin/teams/{}/refinements/{}"),
     ("PATCH", "/worklete_admin/teams/{}/refinements/{}"),
     ("GET", "/worklete_admin/audit_log"),
+    ("GET", "/worklete_admin/jobs"),
     ("GET", "/worklete_admin/users"),
     ("GET", "/worklete_admin/users/{}"),
     ("PATCH", "/worklete_admin/users/{}"),
@@ -709,6 +716,14 @@ async fn staff_ids(app: &TestApp, staff: &Person, cast: &Cast) -> Ids {
         let path = format!("/worklete_admin/teams/{}/refinements", cast.team);
         refinements.push(made(app, staff, &path, json!({ "data": {} })).await);
     }
+    let imports: Vec<String> = (1..4).map(|n| format!("00000000-0000-4000-8000-00000000100{n}")).collect();
+    for id in &imports {
+        app.database.execute(&format!(
+            "INSERT INTO imports (id, organization_id, key, etag, mode, dry_run, state, created_at) \
+             VALUES ('{id}', '{}', '{id}.csv', 'e', 'delta', false, 'held', now())",
+            cast.organization
+        ));
+    }
     let invited = app.membership(staff, &cast.organization, json!({})).await;
     Ids(BTreeMap::from([
         ("organizations", vec![cast.organization.clone()]),
@@ -717,6 +732,7 @@ async fn staff_ids(app: &TestApp, staff: &Person, cast: &Cast) -> Ids {
         ("courses", courses),
         ("versions", versions),
         ("training_categories", categories),
+        ("imports", imports),
         ("champion_certifications", certifications),
         ("refinements", refinements),
         (

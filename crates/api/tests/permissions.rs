@@ -200,6 +200,7 @@ fn cases() -> Vec<Case> {
         Case::new("POST", "/worklete_admin/courses/{course_id}/versions/{version_id}/archive").what("of the organization", VERSION),
         Case::one("GET", "/worklete_admin/invitations"),
         Case::new("GET", "/worklete_admin/invitations/{id}").what("", &[("id", "pending.invitation")]),
+        Case::one("GET", "/worklete_admin/jobs"),
         Case::one("GET", "/worklete_admin/memberships"),
         Case::new("GET", "/worklete_admin/memberships/{membership_id}").what("on the team", TEAMMATE),
         Case::one("GET", "/worklete_admin/organizations"),

@@ -125,6 +125,11 @@ const LIST: &str = concat!(
         ORDER BY j.created_at DESC, j.id DESC LIMIT {} OFFSET {}) page ON true ORDER BY page.created_at DESC, page.id DESC"
 );
 
+/// In two, so that each finds its index: those that are done, which are most, are not looked at.
+const COUNT: &str = "\
+    SELECT kind, state, count(*) FROM jobs WHERE state IN ('queued', 'running') GROUP BY kind, state \
+    UNION ALL SELECT kind, state, count(*) FROM jobs WHERE state = 'dead' GROUP BY kind, state";
+
 impl PgJobs {
     /// Changes a job that is the worker's.
     async fn change(
@@ -165,34 +170,39 @@ impl JobQueue for PgJobs {
         worker: &str,
         kinds: &[JobKind],
         now: DateTime<Utc>,
+        until: DateTime<Utc>,
     ) -> Result<Option<Job>, JobError> {
         let (worker, kinds) = (worker.to_owned(), kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
         let most = i32::try_from(Job::MAX_ATTEMPTS).unwrap_or(i32::MAX);
         let row = self.pg.read(move |connection| {
-            let claim = statement(CLAIM)
-                .bind::<Timestamptz, _>(now)
-                .bind::<Array<Text>, _>(kinds)
-                .bind::<Integer, _>(most)
-                .bind::<Integer, _>(most)
-                .bind::<Integer, _>(most)
-                .bind::<Timestamptz, _>(now + Job::LEASE)
-                .bind::<Integer, _>(most)
-                .bind::<Timestamptz, _>(now)
-                .bind::<Integer, _>(most)
-                .bind::<Text, _>(worker)
-                .bind::<Timestamptz, _>(now)
-                .rows::<JobColumns>();
-            Ok(claim.get_result::<JobRow>(connection).optional()?)
+            loop {
+                let claim = statement(CLAIM)
+                    .bind::<Timestamptz, _>(now)
+                    .bind::<Array<Text>, _>(kinds.clone())
+                    .bind::<Integer, _>(most)
+                    .bind::<Integer, _>(most)
+                    .bind::<Integer, _>(most)
+                    .bind::<Timestamptz, _>(until)
+                    .bind::<Integer, _>(most)
+                    .bind::<Timestamptz, _>(now)
+                    .bind::<Integer, _>(most)
+                    .bind::<Text, _>(worker.clone())
+                    .bind::<Timestamptz, _>(now)
+                    .rows::<JobColumns>();
+                let row = claim.get_result::<JobRow>(connection).optional()?;
+                if row.as_ref().is_none_or(|row| row.state == "running") {
+                    return Ok(row);
+                }
+            }
         });
         let row = row.await.map_err(PgError::<JobError>::into_storage)?;
-        let job = row.map(JobRow::read).transpose()?;
-        Ok(job.filter(|job| job.state == JobState::Running))
+        Ok(row.map(JobRow::read).transpose()?)
     }
 
-    async fn extend(&self, lease: &Lease, percent: f64, now: DateTime<Utc>) -> Result<bool, JobError> {
+    async fn extend(&self, lease: &Lease, percent: f64, until: DateTime<Utc>) -> Result<bool, JobError> {
         let extend = move |connection: &mut PgConnection, own: OwnJob| {
-            let until = (jobs::locked_until.eq(Some(now + Job::LEASE)), jobs::percent.eq(percent));
-            diesel::update(own.rows()).set(until).execute(connection)
+            let word = (jobs::locked_until.eq(Some(until)), jobs::percent.eq(percent));
+            diesel::update(own.rows()).set(word).execute(connection)
         };
         self.change(lease, extend).await
     }
@@ -230,6 +240,19 @@ impl JobQueue for PgJobs {
         };
         self.change(lease, fail).await
     }
+
+    async fn postpone(&self, lease: &Lease, run_at: DateTime<Utc>) -> Result<bool, JobError> {
+        let postpone = move |connection: &mut PgConnection, own: OwnJob| {
+            let waiting = (
+                jobs::state.eq("queued"),
+                jobs::attempt.eq(jobs::attempt - 1),
+                jobs::locked_until.eq(None::<DateTime<Utc>>),
+                jobs::run_at.eq(run_at),
+            );
+            diesel::update(own.rows()).set(waiting).execute(connection)
+        };
+        self.change(lease, postpone).await
+    }
 }
 
 #[async_trait]
@@ -258,10 +281,7 @@ impl JobQueries for PgJobs {
 
     async fn count(&self) -> Result<BTreeMap<(JobKind, JobState), u64>, JobError> {
         let rows = self.pg.read(|connection| {
-            let count = statement(
-                "SELECT kind, state, count(*) FROM jobs WHERE state IN ('queued', 'running', 'dead') GROUP BY kind, state",
-            );
-            Ok(count.rows::<(Text, Text, BigInt)>().load::<(String, String, i64)>(connection)?)
+            Ok(statement(COUNT).rows::<(Text, Text, BigInt)>().load::<(String, String, i64)>(connection)?)
         });
         let rows = rows.await.map_err(PgError::<JobError>::into_storage)?;
         let counted = rows.into_iter().map(|(kind_text, state_text, count)| {

@@ -10,12 +10,13 @@ use adapter_postgres::testing::TestDatabase;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain_jobs::ports::{JobFilter, JobQueries, JobQueue};
 use domain_jobs::{Job, JobKind, JobState};
-use domain_kernel::PageRequest;
+use domain_kernel::OrgId;
 use uuid::Uuid;
 
-use crate::common::{all_at_once, at, everything, next_id, pool};
+use crate::common::{Lock, Ports, all_at_once, at, everything, next_id, page, pool};
 
 const KINDS: [JobKind; 1] = [JobKind::RosterImport];
+const LEASE: TimeDelta = TimeDelta::minutes(1);
 
 /// An empty queue.
 fn queue() -> (TestDatabase, Arc<PgJobs>) {
@@ -36,12 +37,11 @@ fn given(db: &TestDatabase, run_at: DateTime<Utc>) -> Uuid {
 }
 
 async fn claim(jobs: &PgJobs, worker: &str, now: DateTime<Utc>) -> Option<Job> {
-    jobs.claim(worker, &KINDS, now).await.expect("asked")
+    jobs.claim(worker, &KINDS, now, now + LEASE).await.expect("asked")
 }
 
 async fn stored(jobs: &PgJobs, id: Uuid) -> Job {
-    let page = PageRequest { offset: 0, limit: 1000 };
-    let all = jobs.list(JobFilter::default(), page).await.expect("a page");
+    let all = jobs.list(JobFilter::default(), page(0, 1000)).await.expect("a page");
     all.items.into_iter().find(|job| job.id.uuid() == id).expect("a job")
 }
 
@@ -52,12 +52,12 @@ async fn the_job_that_is_due_longest_is_claimed_and_none_before_its_time() {
     assert_eq!(claim(&jobs, "w1", at(0)).await, None);
     let job = claim(&jobs, "w1", at(10)).await.expect("a job");
     assert_eq!((job.id.uuid(), job.state, job.attempt), (sooner, JobState::Running, 1));
-    assert_eq!((job.worker.as_deref(), job.locked_until), (Some("w1"), Some(at(10) + Job::LEASE)));
+    assert_eq!((job.worker.as_deref(), job.locked_until), (Some("w1"), Some(at(11))));
     assert_eq!(job.started_at, Some(at(10)));
     assert_eq!(stored(&jobs, sooner).await, job);
     assert_eq!(claim(&jobs, "w2", at(10)).await.map(|job| job.id.uuid()), Some(later));
     assert_eq!(claim(&jobs, "w3", at(10)).await, None);
-    assert_eq!(jobs.claim("w3", &[], at(99)).await.expect("asked"), None, "of no kind");
+    assert_eq!(jobs.claim("w3", &[], at(99), at(100)).await.expect("asked"), None, "of no kind");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,15 +81,26 @@ async fn of_many_workers_at_once_no_two_get_the_same_job() {
 }
 
 #[tokio::test]
+async fn who_claims_waits_for_nobody_who_is_about_to_claim() {
+    let (db, jobs) = queue();
+    let [first, second] = [given(&db, at(0)), given(&db, at(1))];
+    let lock = Lock::take(&db, &format!("SELECT 1 FROM jobs WHERE id = '{first}' FOR UPDATE"));
+    assert_eq!(claim(&jobs, "w1", at(2)).await.map(|job| job.id.uuid()), Some(second));
+    assert_eq!(claim(&jobs, "w2", at(2)).await, None);
+    lock.release();
+    assert_eq!(claim(&jobs, "w2", at(2)).await.map(|job| job.id.uuid()), Some(first));
+}
+
+#[tokio::test]
 async fn a_lease_that_ends_without_a_word_is_taken_over_and_lost() {
     let (db, jobs) = queue();
     let id = given(&db, at(0));
     let first = claim(&jobs, "w1", at(0)).await.expect("a job");
-    let word = at(0) + TimeDelta::seconds(50);
-    assert!(jobs.extend(&first.lease(), 40.0, word).await.expect("told"));
-    assert_eq!(stored(&jobs, id).await.percent, 40.0);
-    assert_eq!(claim(&jobs, "w2", word + TimeDelta::seconds(59)).await, None, "the word counts");
-    let second = claim(&jobs, "w2", word + Job::LEASE).await.expect("taken over");
+    assert!(jobs.extend(&first.lease(), 40.0, at(3)).await.expect("told"));
+    let running = stored(&jobs, id).await;
+    assert_eq!(running, Job { percent: 40.0, locked_until: Some(at(3)), ..first.clone() });
+    assert_eq!(claim(&jobs, "w2", at(3) - TimeDelta::seconds(1)).await, None, "the word counts");
+    let second = claim(&jobs, "w2", at(3)).await.expect("taken over");
     assert_eq!((second.attempt, second.worker.as_deref()), (2, Some("w2")));
     assert_eq!(second.started_at, first.started_at);
     let before = everything(&db);
@@ -97,6 +108,7 @@ async fn a_lease_that_ends_without_a_word_is_taken_over_and_lost() {
     assert!(!jobs.extend(&lease, 50.0, at(9)).await.expect("told"));
     assert!(!jobs.finish(&lease, at(9)).await.expect("told"));
     assert!(!jobs.fail(&lease, "late".into(), None, at(9)).await.expect("told"));
+    assert!(!jobs.postpone(&lease, at(9)).await.expect("told"));
     assert_eq!(everything(&db), before, "nothing of a lost lease is taken");
     assert!(jobs.finish(&second.lease(), at(9)).await.expect("told"));
     let done = stored(&jobs, id).await;
@@ -123,13 +135,31 @@ async fn what_failed_comes_back_at_its_time_or_is_dead() {
 }
 
 #[tokio::test]
+async fn what_is_put_off_comes_back_at_its_time_and_has_used_up_no_attempt() {
+    let (db, jobs) = queue();
+    let id = given(&db, at(0));
+    for minutes in 0..i64::from(Job::MAX_ATTEMPTS) * 2 {
+        let job = claim(&jobs, "w1", at(minutes)).await.expect("a job");
+        assert_eq!(job.attempt, 1);
+        assert!(jobs.postpone(&job.lease(), at(minutes + 1)).await.expect("told"));
+        let waiting = stored(&jobs, id).await;
+        let (state, attempt, run_at) = (JobState::Queued, 0, at(minutes + 1));
+        assert_eq!(waiting, Job { state, attempt, run_at, locked_until: None, ..job.clone() });
+        assert!(!jobs.finish(&job.lease(), at(minutes)).await.expect("told"), "given back");
+        assert_eq!(claim(&jobs, "w2", at(minutes)).await, None);
+    }
+}
+
+#[tokio::test]
 async fn who_is_silent_in_the_last_attempt_has_died_of_it() {
     let (db, jobs) = queue();
     let id = given(&db, at(0));
     for minutes in 0..i64::from(Job::MAX_ATTEMPTS) {
         assert!(claim(&jobs, "w1", at(minutes * 2)).await.is_some(), "attempt after {minutes}");
     }
-    assert_eq!(claim(&jobs, "w1", at(100)).await, None);
+    let next = given(&db, at(50));
+    let given = claim(&jobs, "w1", at(100)).await.map(|job| job.id.uuid());
+    assert_eq!(given, Some(next), "what comes after it does not wait");
     let dead = stored(&jobs, id).await;
     assert_eq!((dead.state, dead.attempt), (JobState::Dead, Job::MAX_ATTEMPTS));
     assert_eq!((dead.finished_at, dead.locked_until), (Some(at(100)), None));
@@ -145,7 +175,7 @@ async fn jobs_are_listed_newest_first_and_counted() {
     let list = |filter: JobFilter, limit| {
         let jobs = Arc::clone(&jobs);
         async move {
-            let page = jobs.list(filter, PageRequest { offset: 0, limit }).await.expect("a page");
+            let page = jobs.list(filter, page(0, limit)).await.expect("a page");
             (page.items.into_iter().map(|job| job.id.uuid()).collect::<Vec<_>>(), page.total)
         }
     };
@@ -154,5 +184,32 @@ async fn jobs_are_listed_newest_first_and_counted() {
     assert_eq!(list(filter, 25).await, (vec![running.id.uuid()], 1));
     let counted = jobs.count().await.expect("counted");
     let of = |state| counted.get(&(JobKind::RosterImport, state)).copied();
-    assert_eq!((of(JobState::Queued), of(JobState::Running), of(JobState::Done)), (Some(2), Some(1), None));
+    assert_eq!((of(JobState::Queued), of(JobState::Running), of(JobState::Dead)), (Some(2), Some(1), None));
+    assert!(jobs.fail(&running.lease(), "no such file".into(), None, at(1)).await.expect("told"));
+    let done = claim(&jobs, "w1", at(2)).await.expect("a job");
+    assert!(jobs.finish(&done.lease(), at(2)).await.expect("told"));
+    let counted: Vec<_> = jobs.count().await.expect("counted").into_iter().collect();
+    let counts = [(JobState::Queued, 1), (JobState::Dead, 1)];
+    assert_eq!(counted, counts.map(|(state, count)| ((JobKind::RosterImport, state), count)));
+}
+
+#[tokio::test]
+async fn jobs_are_listed_by_kind_and_organization() {
+    let (db, jobs) = queue();
+    let (_, _, organization) = Ports::ready(&db).await;
+    let [of_it, _of_none] = [given(&db, at(0)), given(&db, at(1))];
+    db.execute(&format!("UPDATE jobs SET organization_id = '{}' WHERE id = '{of_it}'", organization.uuid()));
+    let kind = Some(JobKind::RosterImport);
+    for (filter, expected) in [
+        (JobFilter { organization: Some(organization), ..JobFilter::default() }, 1),
+        (JobFilter { organization: Some(organization), kind, state: Some(JobState::Queued) }, 1),
+        (JobFilter { organization: Some(organization), kind, state: Some(JobState::Dead) }, 0),
+        (JobFilter { organization: Some(OrgId::new(next_id())), ..JobFilter::default() }, 0),
+        (JobFilter { kind, ..JobFilter::default() }, 2),
+    ] {
+        let page = jobs.list(filter, page(0, 25)).await.expect("a page");
+        assert_eq!((page.items.len(), page.total), (expected, expected.try_into().expect("few")));
+        let is_its = |job: &Job| job.id.uuid() == of_it && job.organization == Some(organization);
+        assert_eq!(page.items.iter().any(is_its), expected > 0);
+    }
 }

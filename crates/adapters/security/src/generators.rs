@@ -1,3 +1,4 @@
+use domain_jobs::ports::Dice;
 use domain_kernel::InviteCode;
 use domain_memberships::ports::InviteCodeGenerator;
 use domain_users::Secret;
@@ -21,6 +22,12 @@ impl InviteCodeGenerator for SecureRandom {
     }
 }
 
+impl Dice for SecureRandom {
+    fn roll(&self) -> f64 {
+        rand::rng().random()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -33,6 +40,13 @@ mod tests {
         let letters: HashSet<_> = codes.iter().flat_map(|code| code.as_str().bytes()).collect();
         assert_eq!(letters.len(), InviteCode::ALPHABET.len());
         assert!(codes.iter().collect::<HashSet<_>>().len() > 1990);
+    }
+
+    #[test]
+    fn dice_show_numbers_from_0_to_1() {
+        let rolls: Vec<_> = (0..100).map(|_| SecureRandom.roll()).collect();
+        assert!(rolls.iter().all(|roll| (0.0..=1.0).contains(roll)));
+        assert!(rolls.iter().any(|roll| *roll < 0.5) && rolls.iter().any(|roll| *roll > 0.5));
     }
 
     #[test]

@@ -1,4 +1,6 @@
+use async_trait::async_trait;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use domain_jobs::ports::Timer;
 use domain_kernel::{Clock, IdGenerator};
 use uuid::Uuid;
 
@@ -11,6 +13,13 @@ impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
         let now = Utc::now();
         now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
+    }
+}
+
+#[async_trait]
+impl Timer for SystemClock {
+    async fn sleep(&self, time: TimeDelta) {
+        tokio::time::sleep(time.to_std().unwrap_or_default()).await;
     }
 }
 

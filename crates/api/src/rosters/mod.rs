@@ -2,7 +2,9 @@
 
 mod dto;
 pub(crate) mod handlers;
+mod job;
 mod notifications;
 mod report;
 
+pub(crate) use job::RosterJob;
 pub(crate) use notifications::notify_of_files;

@@ -120,6 +120,8 @@ impl TestApp {
             ("DATABASE_POOL_SIZE", "8"),
             ("DATABASE_ACQUIRE_TIMEOUT_SECONDS", "2"),
             ("BCRYPT_COST", "4"),
+            // Statements are counted.
+            ("WORKERS", "0"),
             ("MAIL_FOLDER", mail.path().to_str().expect("a path")),
             ("AUTH_REDIRECT_ALLOWLIST", "https://app.example.org/reset"),
             ("CORS_ALLOWED_ORIGINS", "https://app.example.org"),

@@ -90,7 +90,7 @@ pub struct Job {
     pub subject: Uuid,
     /// Where it stands.
     pub state: JobState,
-    /// How often it was begun.
+    /// How often it was begun; those times do not count after which it was put off.
     pub attempt: u32,
     /// When it is due.
     pub run_at: DateTime<Utc>,
@@ -125,12 +125,6 @@ pub struct Lease {
 impl Job {
     /// How often a job is begun before it is given up.
     pub const MAX_ATTEMPTS: u32 = 6;
-
-    /// How long a worker has a job without a word.
-    pub const LEASE: TimeDelta = TimeDelta::seconds(60);
-
-    /// How often a worker gives word.
-    pub const HEARTBEAT: TimeDelta = TimeDelta::seconds(15);
 
     const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(30);
 

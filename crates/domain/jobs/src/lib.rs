@@ -4,8 +4,9 @@
 //! as long as it works. A worker that dies extends nothing, and another one takes over. What fails is tried again, later each time,
 //! until it is given up.
 //!
-//! Use cases of [`JobService`]: `list_jobs`, `work` (claims a job and does it).
+//! Use cases of [`JobService`]: `list_jobs`, `count_jobs`, `work` (claims a job and does it).
 
+mod count_jobs;
 mod error;
 mod job;
 mod list_jobs;
@@ -18,4 +19,4 @@ mod work;
 pub use error::JobError;
 pub use job::{Job, JobKind, JobState, Lease, NewJob};
 pub use service::JobService;
-pub use work::{Failure, Handler, Progress};
+pub use work::{Attempt, End, Failure, Handled, Handler, Progress};

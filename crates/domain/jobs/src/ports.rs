@@ -23,18 +23,19 @@ pub struct JobFilter {
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait JobQueue: Send + Sync {
-    /// One atomic fact: gives the worker the job of these kinds that has been due longest, or whose lease has ended, and begins an
-    /// attempt. Of several calls at once no two get the same job, and none waits for another. A job whose last attempt allowed
-    /// ended without a word is dead instead.
+    /// One atomic fact: gives the worker until then the job of these kinds that has been due longest, or whose lease has ended, and
+    /// begins an attempt. Of several calls at once no two get the same job, and none waits for another. A job whose last attempt
+    /// allowed ended without a word is dead instead, and the next one is given.
     async fn claim(
         &self,
         worker: &str,
         kinds: &[JobKind],
         now: DateTime<Utc>,
+        until: DateTime<Utc>,
     ) -> Result<Option<Job>, JobError>;
 
-    /// Keeps the job for longer and notes how far it is. False if it is not the worker's any more.
-    async fn extend(&self, lease: &Lease, percent: f64, now: DateTime<Utc>) -> Result<bool, JobError>;
+    /// Keeps the job until then and notes how far it is. False, changing nothing, if it is not the worker's any more.
+    async fn extend(&self, lease: &Lease, percent: f64, until: DateTime<Utc>) -> Result<bool, JobError>;
 
     /// Notes that the job is done. False, changing nothing, if it is not the worker's any more.
     async fn finish(&self, lease: &Lease, now: DateTime<Utc>) -> Result<bool, JobError>;
@@ -48,6 +49,10 @@ pub trait JobQueue: Send + Sync {
         run_at: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> Result<bool, JobError>;
+
+    /// Puts the job back until `run_at` as if this attempt had not been begun. False, changing nothing, if it is not the worker's any
+    /// more.
+    async fn postpone(&self, lease: &Lease, run_at: DateTime<Utc>) -> Result<bool, JobError>;
 }
 
 /// Reads jobs. Each method is one statement.

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use domain_kernel::Clock;
 
 use crate::ports::{Dice, JobQueries, JobQueue, Timer};
@@ -14,6 +15,8 @@ pub struct JobService {
     pub queries: Arc<dyn JobQueries>,
     /// Who does which kind.
     pub handlers: BTreeMap<JobKind, Arc<dyn Handler>>,
+    /// How long a worker has a job without a word. It gives word four times as often.
+    pub lease: TimeDelta,
     pub clock: Arc<dyn Clock>,
     pub timer: Arc<dyn Timer>,
     pub dice: Arc<dyn Dice>,

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain_kernel::testing::FixedClock;
 use domain_kernel::{Clock, JobId};
 use uuid::Uuid;
 
 use crate::ports::{MockDice, MockJobQueries, MockJobQueue, MockTimer};
 use crate::{Handler, Job, JobKind, JobService, JobState};
+
+pub(crate) const LEASE: TimeDelta = TimeDelta::seconds(60);
 
 /// Mocks of all ports; a call that was not prepared fails the test.
 #[derive(Default)]
@@ -27,6 +29,7 @@ impl Fixture {
             queue: Arc::new(self.queue),
             queries: Arc::new(self.queries),
             handlers: self.handlers,
+            lease: LEASE,
             clock: Arc::new(FixedClock::default()),
             timer: Arc::new(self.timer),
             dice: Arc::new(self.dice),
@@ -48,7 +51,7 @@ pub(crate) fn a_job() -> Job {
         state: JobState::Running,
         attempt: 1,
         run_at: now(),
-        locked_until: Some(now() + Job::LEASE),
+        locked_until: Some(now() + LEASE),
         worker: Some("w1".into()),
         percent: 0.0,
         error: None,

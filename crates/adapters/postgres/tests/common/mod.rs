@@ -20,9 +20,9 @@ use domain_courses::ports::{
 };
 use domain_courses::{CategoryName, CourseList, ListedCourse, TrainingCategory};
 use domain_kernel::{
-    AuditEntry, AuditSubject, CourseId, DomainError, EmailAddress, ExternalId, ImportMode, InvitationId,
-    InviteCode, JobTitle, LanguageCode, MembershipId, NameKey, OrgId, Origin, PageRequest, PasswordResetId,
-    PersonName, SearchWords, SessionId, Sort, StaffRole, TeamId, TrainingCategoryId, UserId,
+    AuditEntry, AuditSubject, CourseId, DomainError, EmailAddress, ExternalId, ImportId, ImportMode,
+    InvitationId, InviteCode, JobTitle, LanguageCode, MembershipId, NameKey, OrgId, Origin, PageRequest,
+    PasswordResetId, PersonName, SearchWords, SessionId, Sort, StaffRole, TeamId, TrainingCategoryId, UserId,
 };
 use domain_memberships::ports::{
     InvitationRepository, MembershipEdit, MembershipQueries, MembershipRepository, NewMembership,

@@ -1,0 +1,4 @@
+//! Jobs over HTTP.
+
+mod dto;
+pub(crate) mod handlers;

@@ -164,8 +164,6 @@ async fn a_roster_goes_from_a_signed_upload_to_members_with_codes() {
     assert_eq!(errors(&done), [(1002, "first_name", "blank"), (1002, "email", "invalid")]);
     assert_eq!(done["errors_total"], 2);
 
-    let organization = place.get("").await;
-    assert_eq!(organization.status, 404, "a slash is another path");
     let path = format!("/worklete_admin/organizations/{}", place.organization);
     let organization = place.app.call_as(&place.staff, Method::GET, &path, None).await.json;
     assert_eq!((&organization["memberships_count"], &organization["teams_count"]), (&json!(1000), &json!(4)));
@@ -493,7 +491,7 @@ async fn what_is_wrong_is_told_by_field() {
     ] {
         let answer = place.post("imports", Some(body.clone())).await;
         assert_eq!(answer.status, 400, "{body} {answer:?}");
-        assert!(answer.json["fields"][field].is_array() || answer.text.contains(field), "{body} {answer:?}");
+        assert!(answer.json["fields"][field].is_array(), "{body} {answer:?}");
     }
     assert_eq!(place.get("upload_memberships_csv?mode=all").await.status, 400);
     assert_eq!(place.get("upload_memberships_csv?modus=delta").await.status, 400, "no such parameter");

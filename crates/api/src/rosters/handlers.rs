@@ -1,4 +1,4 @@
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use domain_kernel::{ImportId, OrgId};
 use domain_memberships::roster::RosterService;
@@ -8,6 +8,7 @@ use super::dto::{
     ImportDetailsResponse, ImportParams, ImportResponse, StartImportRequest, UploadParams, UploadResponse,
 };
 use super::report::Report;
+use crate::body::Json;
 use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult};
 use crate::paging::{FirstPage, PageParams, Unasked};

@@ -1,7 +1,7 @@
 //! What a storage tells of new files.
 
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::web::{Data, Json};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, post};
 use domain_memberships::roster::RosterService;
 use percent_encoding::percent_decode_str;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
+use crate::body::Json;
 use crate::compose::Runtime;
 use crate::error::{ApiError, ApiResult};
 

@@ -75,6 +75,20 @@ fn handlers(_services: &Services) -> BTreeMap<JobKind, Arc<dyn Handler>> {
     BTreeMap::new()
 }
 
+/// Jobs that nobody does yet.
+fn jobs(pg: &Pg, config: &Config, clock: Arc<dyn Clock>) -> JobService {
+    let jobs = Arc::new(PgJobs::new(pg.clone()));
+    JobService {
+        queue: jobs.clone(),
+        queries: jobs,
+        handlers: BTreeMap::new(),
+        lease: config.worker_lease,
+        clock,
+        timer: Arc::new(SystemClock),
+        dice: Arc::new(SecureRandom),
+    }
+}
+
 /// Everything wired.
 pub struct Composition {
     pub(crate) services: Services,
@@ -107,7 +121,6 @@ impl Composition {
         let courses = Arc::new(PgCourses::new(pg.clone()));
         let training = Arc::new(PgTraining::new(pg.clone()));
         let assignments = Arc::new(PgAssignments::new(pg.clone()));
-        let jobs = Arc::new(PgJobs::new(pg.clone()));
         let (signals, exchange) = PgSignals::new(pg.clone());
         let hashing = hasher.load();
         let mailer =
@@ -164,15 +177,7 @@ impl Composition {
                 clock: Arc::clone(&clock),
                 ids: Arc::clone(&ids),
             },
-            jobs: JobService {
-                queue: jobs.clone(),
-                queries: jobs,
-                handlers: BTreeMap::new(),
-                lease: config.worker_lease,
-                clock: Arc::clone(&clock),
-                timer: Arc::new(SystemClock),
-                dice: Arc::new(SecureRandom),
-            },
+            jobs: jobs(&pg, config, Arc::clone(&clock)),
             memberships: MembershipService {
                 memberships: memberships.clone(),
                 queries: memberships.clone(),

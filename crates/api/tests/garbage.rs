@@ -635,7 +635,7 @@ const STAFF_TEXTS: [&str; 18] = [
 ];
 
 /// The operations of the staff area.
-const STAFF_ROUTES: [(&str, &str); 46] = [
+const STAFF_ROUTES: [(&str, &str); 47] = [
     ("GET", "/worklete_admin/organizations/{}/training_categories"),
     ("POST", "/worklete_admin/organizations/{}/training_categories"),
     ("PATCH", "/worklete_admin/organizations/{}/training_categories/{}"),

@@ -86,6 +86,20 @@ fn handlers(services: &Services) -> BTreeMap<JobKind, Arc<dyn Handler>> {
     [(JobKind::RosterImport, rosters)].into()
 }
 
+/// Jobs that nobody does yet.
+fn jobs(pg: &Pg, config: &Config, clock: Arc<dyn Clock>) -> JobService {
+    let jobs = Arc::new(PgJobs::new(pg.clone()));
+    JobService {
+        queue: jobs.clone(),
+        queries: jobs,
+        handlers: BTreeMap::new(),
+        lease: config.worker_lease,
+        clock,
+        timer: Arc::new(SystemClock),
+        dice: Arc::new(SecureRandom),
+    }
+}
+
 /// Everything wired.
 pub struct Composition {
     pub(crate) services: Services,
@@ -118,7 +132,6 @@ impl Composition {
         let courses = Arc::new(PgCourses::new(pg.clone()));
         let training = Arc::new(PgTraining::new(pg.clone()));
         let assignments = Arc::new(PgAssignments::new(pg.clone()));
-        let jobs = Arc::new(PgJobs::new(pg.clone()));
         let (signals, exchange) = PgSignals::new(pg.clone());
         let hashing = hasher.load();
         let mailer =
@@ -176,15 +189,7 @@ impl Composition {
                 clock: Arc::clone(&clock),
                 ids: Arc::clone(&ids),
             },
-            jobs: JobService {
-                queue: jobs.clone(),
-                queries: jobs,
-                handlers: BTreeMap::new(),
-                lease: config.worker_lease,
-                clock: Arc::clone(&clock),
-                timer: Arc::new(SystemClock),
-                dice: Arc::new(SecureRandom),
-            },
+            jobs: jobs(&pg, config, Arc::clone(&clock)),
             memberships: MembershipService {
                 memberships: memberships.clone(),
                 queries: memberships.clone(),

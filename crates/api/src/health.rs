@@ -1,8 +1,11 @@
 //! For operators: alive, ready, numbers. Outside the API and its permissions.
 
+use std::time::Duration;
+
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
+use domain_jobs::JobService;
 use serde::Serialize;
 use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
@@ -63,7 +66,8 @@ pub(crate) async fn readyz(runtime: Data<Runtime>) -> HttpResponse {
 /// Numbers for Prometheus
 ///
 /// Requests by operation and status, time to answer, database connections in use and waited for, passwords being hashed and
-/// waiting. Wants `Authorization: Bearer <METRICS_TOKEN>` when the deployment sets such a token.
+/// waiting; and, of all instances together, jobs that are queued, running and dead, unless the database is away. Wants
+/// `Authorization: Bearer <METRICS_TOKEN>` when the deployment sets such a token.
 #[utoipa::path(
     tag = "operation",
     security(()),
@@ -73,7 +77,11 @@ pub(crate) async fn readyz(runtime: Data<Runtime>) -> HttpResponse {
     )
 )]
 #[get("/metrics")]
-pub(crate) async fn metrics(request: HttpRequest, runtime: Data<Runtime>) -> ApiResult<HttpResponse> {
+pub(crate) async fn metrics(
+    request: HttpRequest,
+    runtime: Data<Runtime>,
+    jobs: Data<JobService>,
+) -> ApiResult<HttpResponse> {
     if let Some(token) = &runtime.metrics_token {
         let sent = request.headers().get(AUTHORIZATION).map(actix_web::http::header::HeaderValue::as_bytes);
         let is_right = |sent: &[u8]| bool::from(sent.ct_eq(format!("Bearer {token}").as_bytes()));
@@ -81,9 +89,12 @@ pub(crate) async fn metrics(request: HttpRequest, runtime: Data<Runtime>) -> Api
             return Err(ApiError::unauthenticated("The metrics token is missing or wrong."));
         }
     }
+    // The other numbers are wanted most when the database is away.
+    let counted = tokio::time::timeout(Duration::from_secs(1), jobs.count_jobs()).await;
+    let counted = counted.ok().and_then(Result::ok);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(HttpResponse::Ok()
         .content_type(content_type)
         .insert_header((CACHE_CONTROL, "no-store"))
-        .body(runtime.metrics.render()))
+        .body(runtime.metrics.render(counted.as_ref())))
 }

@@ -1,11 +1,13 @@
 //! Numbers for Prometheus.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use adapter_postgres::PoolLoad;
 use adapter_security::HashingLoad;
+use domain_jobs::{JobKind, JobState};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -25,6 +27,15 @@ struct Operation {
     operation: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct JobLabel {
+    kind: &'static str,
+    state: &'static str,
+}
+
+/// Jobs by kind and state.
+pub(crate) type JobCounts = BTreeMap<(JobKind, JobState), u64>;
+
 /// Upper bounds of the latency histogram, in seconds: a read takes one or two milliseconds, a sign-in some hundred.
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
@@ -35,6 +46,7 @@ pub(crate) struct Metrics {
     latency: Family<Operation, Histogram>,
     pool: Arc<PoolLoad>,
     hashing: Arc<HashingLoad>,
+    jobs: Family<JobLabel, Gauge>,
     gauges: Gauges,
 }
 
@@ -52,6 +64,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("worklete");
         let requests = Family::<Answer, Counter>::default();
         let latency = Family::<Operation, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
+        let jobs = Family::<JobLabel, Gauge>::default();
         let gauges = Gauges::default();
         registry.register("http_requests", "Requests by operation and status", requests.clone());
         registry.register("http_request_seconds", "Time to answer by operation", latency.clone());
@@ -61,7 +74,8 @@ impl Metrics {
         gauge("bcrypt_running", "Passwords being hashed", &gauges.hashing_running);
         gauge("bcrypt_waiting", "Passwords waiting to be hashed", &gauges.hashing_waiting);
         registry.register("db_statements", "Statements sent since the start", gauges.statements.clone());
-        Self { registry, requests, latency, pool, hashing, gauges }
+        registry.register("jobs", "Jobs that are queued, running and dead, of all instances", jobs.clone());
+        Self { registry, requests, latency, pool, hashing, jobs, gauges }
     }
 
     /// Counts an answer.
@@ -71,9 +85,16 @@ impl Metrics {
         self.requests.get_or_create(&Answer { operation, status }).inc();
     }
 
-    /// The numbers in the text format of Prometheus.
-    pub(crate) fn render(&self) -> String {
+    /// The numbers in the text format of Prometheus. Of jobs nothing is said when nobody knows.
+    pub(crate) fn render(&self, jobs: Option<&JobCounts>) -> String {
         let whole = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        if jobs.is_none() {
+            self.jobs.clear();
+        }
+        for ((kind, state), count) in jobs.into_iter().flatten() {
+            let label = JobLabel { kind: kind.as_str(), state: state.as_str() };
+            self.jobs.get_or_create(&label).set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
         self.gauges.pool_in_use.set(whole(self.pool.in_use()));
         self.gauges.pool_waiting.set(whole(self.pool.waiting()));
         self.gauges.hashing_running.set(whole(self.hashing.running()));

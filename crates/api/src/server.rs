@@ -134,6 +134,8 @@ pub struct Running {
     pub server: Server,
     streams: Streams,
     workers: Workers,
+    /// Workers need its storage after the server has ended.
+    _runtime: Data<Runtime>,
 }
 
 impl Running {
@@ -175,6 +177,7 @@ pub fn start(
     maintenance::watch_rosters(&services, config);
     tokio::spawn(forget_idle_sessions(Arc::clone(&limiter)));
     let origins = config.cors_origins.clone();
+    let kept = runtime.clone();
     let factory = move || {
         App::new()
             .app_data(runtime.clone())
@@ -214,7 +217,7 @@ pub fn start(
         None => server.listen(listener)?,
         Some(files) => server.listen_rustls_0_23(listener, tls(files)?)?,
     };
-    Ok(Running { address, server: server.run(), streams, workers })
+    Ok(Running { address, server: server.run(), streams, workers, _runtime: kept })
 }
 
 async fn forget_idle_sessions(limiter: Arc<SessionLimiter>) {

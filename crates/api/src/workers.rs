@@ -19,7 +19,7 @@ const PAUSE: TimeDelta = TimeDelta::seconds(2);
 const LONG_PAUSE: TimeDelta = TimeDelta::seconds(10);
 
 /// What is added by chance, at most: workers that began together do not ask together.
-const CHANCE: TimeDelta = TimeDelta::seconds(3);
+const CHANCE: Duration = Duration::from_secs(3);
 
 /// How long what is under way may go on when the workers are to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -113,11 +113,10 @@ impl Worker {
     }
 
     async fn pause(&self, pause: TimeDelta) {
-        #[expect(clippy::cast_possible_truncation, reason = "seconds")]
-        let more = (CHANCE.num_milliseconds() as f64 * self.jobs.dice.roll()) as i64;
+        let more = TimeDelta::from_std(CHANCE.mul_f64(self.jobs.dice.roll())).unwrap_or_default();
         tokio::select! {
             () = self.stopped() => {}
-            () = self.jobs.timer.sleep(pause + TimeDelta::milliseconds(more)) => {}
+            () = self.jobs.timer.sleep(pause + more) => {}
         }
     }
 

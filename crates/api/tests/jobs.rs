@@ -118,3 +118,45 @@ async fn jobs_are_for_staff() {
     let cast = app.cast().await;
     expect_by_role(&app, &cast, Method::GET, PATH, None, [401, 403, 403, 403, 403, 403, 200, 200]).await;
 }
+
+/// The lines of the numbers that tell of jobs.
+async fn numbers(app: &TestApp) -> Vec<String> {
+    let answer = app.call(Method::GET, "//metrics", None).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.text.ends_with("# EOF\n"), "{answer:?}");
+    answer.text.lines().filter(|line| line.starts_with("worklete_jobs")).map(str::to_owned).collect()
+}
+
+fn lines(queued: u32, running: u32, dead: u32) -> Vec<String> {
+    let line = |state, count| format!("worklete_jobs{{kind=\"roster_import\",state=\"{state}\"}} {count}");
+    let mut lines = vec![line("queued", queued), line("running", running), line("dead", dead)];
+    lines.sort();
+    lines
+}
+
+#[tokio::test]
+async fn the_numbers_count_jobs_as_long_as_the_database_is_there() {
+    let app = TestApp::start().await;
+    let sorted = async || {
+        let mut lines = numbers(&app).await;
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted().await, lines(0, 0, 0));
+    for (number, state) in [(1, "queued"), (2, "queued"), (3, "running"), (4, "dead"), (5, "done")] {
+        given(&app, number, state, None);
+    }
+    assert_eq!(sorted().await, lines(2, 1, 1));
+    app.database.execute("UPDATE jobs SET state = 'cancelled' WHERE state = 'dead'");
+    assert_eq!(sorted().await, lines(2, 1, 0));
+    app.database.allow_connections(false);
+    app.database.cut_connections();
+    let start = Instant::now();
+    assert_eq!(numbers(&app).await, Vec::<String>::new());
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    app.database.allow_connections(true);
+    while sorted().await != lines(2, 1, 0) {
+        assert!(start.elapsed() < Duration::from_secs(20), "the numbers do not come back");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

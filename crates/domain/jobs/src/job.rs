@@ -140,9 +140,8 @@ impl Job {
             return None;
         }
         let pause = Self::FIRST_PAUSE * i32::try_from(1_u32 << (self.attempt.max(1) - 1)).unwrap_or(i32::MAX);
-        #[expect(clippy::cast_possible_truncation, reason = "minutes")]
-        let more = (pause.num_milliseconds() as f64 / 2.0 * share.clamp(0.0, 1.0)) as i64;
-        Some(now + pause + TimeDelta::milliseconds(more))
+        let more = pause.to_std().unwrap_or_default().mul_f64(share.clamp(0.0, 1.0) / 2.0);
+        Some(now + pause + TimeDelta::from_std(more).unwrap_or_default())
     }
 }
 

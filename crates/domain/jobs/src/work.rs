@@ -127,10 +127,9 @@ impl JobService {
             loop {
                 self.timer.sleep(self.lease / 4).await;
                 let until = self.clock.now() + self.lease;
-                match self.queue.extend(&lease, progress.percent(), until).await {
-                    Ok(false) => return,
-                    // The database may be back before the lease ends; the next word tells.
-                    Ok(true) | Err(_) => {}
+                // After an error the database may be back before the lease ends; the next word tells.
+                if let Ok(false) = self.queue.extend(&lease, progress.percent(), until).await {
+                    return;
                 }
             }
         };
@@ -201,7 +200,7 @@ mod tests {
     #[async_trait]
     impl Timer for Standstill {
         async fn sleep(&self, _: TimeDelta) {
-            pending().await
+            pending::<()>().await;
         }
     }
 

@@ -343,9 +343,8 @@ fn batch(connection: &mut PgConnection, organization: Uuid, lines: Vec<StagedLin
             .filter_map(|known| known.membership.external_id.as_ref())
             .map(ExternalId::as_str)
             .collect();
-        let is_open = |row: &&Box<RosterRow>| !found.contains(row.key.as_str());
         rows()
-            .filter(is_open)
+            .filter(|row| !found.contains(row.key.as_str()))
             .filter_map(|row| row.email.as_ref())
             .map(|email| email.as_str().to_owned())
             .collect()
@@ -392,12 +391,10 @@ struct Written<'a> {
 }
 
 fn written(decisions: &[Decision]) -> Vec<Written<'_>> {
-    let write = |decision| match decision {
-        &Decision::Write { ref before, ref after, ref invitation, .. } => {
-            Some(Written { before: before.as_deref(), after, invitation: invitation.as_deref() })
-        }
-        _ => None,
-    };
+    fn write(decision: &Decision) -> Option<Written<'_>> {
+        let Decision::Write { before, after, invitation, .. } = decision else { return None };
+        Some(Written { before: before.as_deref(), after, invitation: invitation.as_deref() })
+    }
     decisions.iter().filter_map(write).collect()
 }
 
@@ -575,7 +572,7 @@ const INSERT_INVITATIONS: &str = "INSERT INTO invitations (id, organization_id, 
 /// Those whose code is in use get another one.
 fn write_invitations(
     connection: &mut PgConnection,
-    invitations: Vec<&Invitation>,
+    invitations: &[&Invitation],
     codes: &dyn InviteCodeGenerator,
 ) -> Outcome<()> {
     let Some(first) = invitations.first() else { return Ok(()) };
@@ -634,7 +631,8 @@ fn write(
     if !turned.is_empty() {
         revoke_pending(connection, &turned, now)?;
     }
-    write_invitations(connection, rows.iter().filter_map(|row| row.invitation).collect(), &*planner.codes)?;
+    let invitations: Vec<&Invitation> = rows.iter().filter_map(|row| row.invitation).collect();
+    write_invitations(connection, &invitations, &*planner.codes)?;
     let has_left = |before: &Membership, after: &Membership| {
         after.status == MembershipStatus::Deactivated && before.status != after.status
     };

@@ -78,8 +78,12 @@ fn domains_know_only_small_pure_libraries() {
     let allowed = [
         "async-trait",
         "base64",
+        "chardetng",
         "chrono",
         "chrono-tz",
+        "csv",
+        "encoding_rs",
+        "encoding_rs_io",
         "hmac",
         "serde_json",
         "sha2",

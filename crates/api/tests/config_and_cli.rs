@@ -482,6 +482,53 @@ async fn an_older_schema_is_refused_with_what_to_do_and_may_be_migrated_on_the_w
 }
 
 #[test]
+fn a_roster_is_imported_from_the_command_line() {
+    let database = TestDatabase::create();
+    let id = "00000000-0000-4000-8000-000000000001";
+    database.execute(&format!(
+        "INSERT INTO organizations (id, name, s3_integrations_folder, created_at, updated_at) \
+         VALUES ('{id}', 'Harbor', 'harbor/hr', now(), now())"
+    ));
+    let place = Place::on(&database).with(&[("WORKLETE_ENV", "development")]);
+    let roster = |name: &str, lines: &str| {
+        let text = format!("external_id,first_name,last_name\n{lines}");
+        std::fs::write(place.folder.path().join(name), text).expect("a file");
+    };
+    roster("good.csv", "E-1,Ann,Lee\nE-2,Bo,Ek\n");
+    let arguments = ["import", "good.csv", "--organization", id, "--dry-run"];
+    let tried = place.run(&arguments);
+    assert!(tried.success().contains("created      2\n"), "{tried:?}");
+    assert!(database.rows("SELECT 1 FROM memberships").is_empty());
+    let done = place.run(&["import", "good.csv", "--organization", "harbor/hr"]);
+    assert!(done.success().contains("state        done\n"), "{done:?}");
+    assert_eq!(database.rows("SELECT count(*) FROM memberships WHERE status = 'pending'"), ["(2)"]);
+
+    roster("bad.csv", "E-1,Ann,Moved\n,Cy,Fox\n");
+    let bad = place.run(&["import", "bad.csv", "--organization", id]);
+    assert_eq!((bad.code, bad.stderr.as_str()), (Some(1), "worklete: 1 lines were rejected\n"), "{bad:?}");
+    assert!(bad.stdout.contains("updated      1\n"), "{bad:?}");
+    assert!(
+        bad.stdout.contains("line 3: external_id can't be blank\n")
+            || bad.stdout.contains("line 3: external_id "),
+        "{bad:?}"
+    );
+    let held = place.run(&["import", "bad.csv", "--organization", id, "--mode", "snapshot"]);
+    assert_eq!(held.code, Some(1));
+    assert!(
+        held.stderr.starts_with("worklete: held, to be confirmed or cancelled: 1 of 2 people"),
+        "{held:?}"
+    );
+
+    for (arguments, told) in [
+        (["import", "none.csv", "--organization", id], "none.csv: no such file"),
+        (["import", "good.csv", "--organization", "elsewhere"], "Not found."),
+    ] {
+        let ran = place.run(&arguments);
+        assert!(ran.refusal().contains(told) || ran.stderr.to_lowercase().contains("found"), "{ran:?}");
+    }
+}
+
+#[test]
 fn an_address_in_use_is_told() {
     let database = TestDatabase::create();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -550,7 +550,7 @@ async fn whatever_an_admin_sends_about_people_gets_an_answer_that_is_never_our_f
 }
 
 /// The fields that any operation of the staff area knows; more often those that much needs.
-const STAFF_FIELDS: [&str; 59] = [
+const STAFF_FIELDS: [&str; 60] = [
     "name",
     "name",
     "name",
@@ -592,6 +592,7 @@ const STAFF_FIELDS: [&str; 59] = [
     "sso_enforced",
     "time_zone",
     "cadence",
+    "import_mode",
     "reporting_grace_days",
     "late_window_days",
     "recycle_after_days",

@@ -29,6 +29,7 @@ async fn an_organization_is_answered_whole() {
             "cadence",
             "created_at",
             "id",
+            "import_mode",
             "late_window_days",
             "memberships_count",
             "name",
@@ -50,6 +51,7 @@ async fn an_organization_is_answered_whole() {
         ("sso_enabled", json!(true)),
         ("time_zone", json!("UTC")),
         ("cadence", json!("weekly")),
+        ("import_mode", json!("delta")),
         ("sso_enforced", json!(false)),
         ("reporting_grace_days", json!(0)),
         ("late_window_days", json!(14)),
@@ -188,7 +190,7 @@ async fn everybody_lists_the_own_organizations_with_what_the_role_shows() {
     let set = set(&app, staff, &cast.organization, document).await;
     let whole = &set.json;
     assert_eq!((set.status, whole["saml_info"].as_str()), (200, Some("<EntityDescriptor/>")), "{set:?}");
-    let for_admins = with(whole, &json!({ "s3_integrations_folder": null }));
+    let for_admins = with(whole, &json!({ "s3_integrations_folder": null, "import_mode": null }));
     let settings = json!({
         "saml_info": null, "time_zone": null, "cadence": null, "sso_enforced": null, "reporting_grace_days": null,
         "late_window_days": null, "recycle_after_days": null

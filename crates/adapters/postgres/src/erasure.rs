@@ -91,6 +91,10 @@ const ERASE: &str = concat!(
     "WITH due AS (SELECT unnest({}::uuid[]) AS id), \
      roster AS (UPDATE memberships m SET first_name = 'Erased', last_name = 'Person', email = NULL, \
         external_id = NULL, updated_at = {} FROM due WHERE m.user_id = due.id), \
+     reports AS (UPDATE import_rows r SET key = NULL, problems = (SELECT jsonb_agg(p || jsonb_build_object('value', '')) \
+        FROM jsonb_array_elements(r.problems) p) FROM due JOIN memberships m ON m.user_id = due.id \
+        JOIN imports i ON i.organization_id = m.organization_id \
+        WHERE r.import_id = i.id AND r.problems IS NOT NULL AND r.key IN (m.external_id, m.email::text)), \
      mails AS (UPDATE invitations SET sent_to = NULL, sent_at = NULL WHERE id IN (",
     mailed_invitations!(),
     ")) \

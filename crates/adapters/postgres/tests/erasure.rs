@@ -35,6 +35,15 @@ async fn given_person(ports: &Ports, db: &TestDatabase, staff: UserId, organizat
     let (user, _) = ports.given_member("secret-name", Some("AAAA22")).await;
     ports.sessions.open(common::a_session(user.id, at(22)), 10).await.expect("opens");
     ports.resets.insert(a_reset(user.id, at(23))).await.expect("inserts");
+    // A line of a roster about them that was wrong.
+    db.execute(&format!(
+        "UPDATE memberships SET external_id = 'secret-number' WHERE user_id = '{}'; \
+         INSERT INTO imports (id, organization_id, key, etag, mode, dry_run, state, created_at, finished_at) \
+         VALUES (gen_random_uuid(), '{organization}', 'a.csv', 'e', 'delta', false, 'done', now(), now()); \
+         INSERT INTO import_rows (import_id, position, line, key, action, problems) SELECT id, 1, 2, 'secret-number', 'rejected', \
+         '[{{\"column\": \"email\", \"code\": \"invalid\", \"message\": \"m\", \"value\": \"secret\"}}]' FROM imports",
+        user.id
+    ));
     db.execute(&format!(
         "INSERT INTO champion_certifications (id, user_id, date, expires_on, created_by, created_at) \
          VALUES (gen_random_uuid(), '{}', '2026-01-05', '2027-01-05', '{staff}', now())",

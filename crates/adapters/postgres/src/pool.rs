@@ -68,10 +68,10 @@ impl Drop for Counted<'_> {
 }
 
 /// For many short statements: pages in no order cost hardly more than pages in a row (the default is for disks that turn,
-/// and reads tables from end to end where an index is at hand); and neither compiling a statement nor starting other
-/// processes for it ever pays.
-const SHORT_STATEMENTS: &str =
-    "SET random_page_cost = 1.1; SET jit = off; SET max_parallel_workers_per_gather = 0";
+/// and reads tables from end to end where an index is at hand); neither compiling a statement nor starting other processes
+/// for it ever pays; and planning it anew for each set of values costs more than most of them take.
+const SHORT_STATEMENTS: &str = "SET random_page_cost = 1.1; SET jit = off; SET max_parallel_workers_per_gather = 0; \
+     SET plan_cache_mode = force_generic_plan";
 
 /// A connection with what the pool has to know of it.
 struct Tracked {

@@ -28,9 +28,9 @@ pub(crate) fn statement(sql: impl Into<Cow<'static, str>>) -> Statement {
 
 /// For work that only one may do at a time and that can be done later: tells whether this transaction got the lock that the
 /// statement tries for, and has it give up from now on before PostgreSQL would look for a deadlock and perhaps end somebody's
-/// request.
+/// request. What reads so much is worth planning each time.
 pub(crate) fn try_alone(connection: &mut PgConnection, lock: Statement) -> QueryResult<bool> {
-    connection.batch_execute("SET LOCAL lock_timeout = '300ms'")?;
+    connection.batch_execute("SET LOCAL lock_timeout = '300ms'; SET LOCAL plan_cache_mode = auto")?;
     lock.rows::<Bool>().get_result(connection)
 }
 

@@ -107,10 +107,12 @@ fn write_line(csv: &mut csv::Writer<impl Write>, import: &str, staged: &StagedLi
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let flag = |value: Option<bool>| value.map(|is| is.to_string()).unwrap_or_default();
     let head = [staged.line.to_string(), import.to_owned(), text(staged.key.as_deref())];
+    let address = text(staged.address.as_deref());
     let rest = match &staged.row {
         Err(problems) => {
             let mut rest = [const { String::new() }; 11];
             rest[0] = problems_value(problems).to_string();
+            rest[2] = address;
             rest
         }
         Ok(row) => [
@@ -119,7 +121,7 @@ fn write_line(csv: &mut csv::Writer<impl Write>, import: &str, staged: &StagedLi
                 RowKey::ExternalId(id) => id.as_str().to_owned(),
                 RowKey::Email(_) => String::new(),
             },
-            text(row.email.as_ref().map(EmailAddress::as_str)),
+            address,
             row.first_name.as_str().to_owned(),
             row.last_name.as_str().to_owned(),
             text(row.job_title.as_ref().map(JobTitle::as_str)),
@@ -167,18 +169,20 @@ const REJECT_DUPLICATES: &str = "UPDATE roster_stage s SET problems = jsonb_buil
         GROUP BY key HAVING count(*) > 1) d \
      WHERE s.import_id = {} AND s.key = d.key AND s.line < d.last AND s.problems IS NULL";
 
-/// Without a number there may still be the address. `by_number` stands before each.
+/// Who has no number may be found by the address.
 const SURVEY: &str = "SELECT count(*), count(*) FILTER (WHERE p.leaves), count(*) FILTER (WHERE p.runs), \
         count(*) FILTER (WHERE p.runs AND NOT p.leaves AND NOT p.demoted), \
         (SELECT count(*) FROM roster_stage WHERE import_id = {} AND key IS NULL) \
-     FROM (SELECT m.org_admin AND m.status = 'active' AS runs, coalesce(r.demoted, false) AS demoted, \
-            CASE WHEN r.key IS NOT NULL THEN coalesce(r.leaves, false) \
-                ELSE NOT ({} AND m.external_id IS NULL AND coalesce(m.email::text IN (SELECT email FROM roster_stage \
-                    WHERE import_id = {} AND email IS NOT NULL), false)) END AS leaves \
+     FROM (SELECT m.org_admin AND m.status = 'active' AS runs, coalesce(k.demoted, a.demoted, false) AS demoted, \
+            (k.key IS NULL AND a.email IS NULL) OR coalesce(k.leaves, a.leaves, false) AS leaves \
         FROM memberships m LEFT JOIN (SELECT key, bool_or(problems IS NULL AND status = 'deactivated') AS leaves, \
             bool_or(problems IS NULL AND org_admin = false) AS demoted FROM roster_stage \
-            WHERE import_id = {} AND key IS NOT NULL GROUP BY key) r \
-            ON r.key = CASE WHEN {} THEN m.external_id ELSE m.email::text END \
+            WHERE import_id = {} AND key IS NOT NULL GROUP BY key) k \
+            ON k.key = CASE WHEN {} THEN m.external_id ELSE m.email::text END \
+        LEFT JOIN (SELECT email, bool_or(problems IS NULL AND status = 'deactivated') AS leaves, \
+            bool_or(problems IS NULL AND org_admin = false) AS demoted FROM roster_stage \
+            WHERE import_id = {} AND email IS NOT NULL GROUP BY email) a \
+            ON {} AND m.external_id IS NULL AND a.email = m.email::text \
         WHERE m.organization_id = {} AND m.status <> 'deactivated') p";
 
 fn survey(connection: &mut PgConnection, lease: RunLease, by_number: bool) -> Outcome<Option<Survey>> {
@@ -196,8 +200,8 @@ fn survey(connection: &mut PgConnection, lease: RunLease, by_number: bool) -> Ou
         .execute(connection)?;
     let (present, leaving, org_admins, staying_org_admins, lines_without_key) = statement(SURVEY)
         .bind::<SqlUuid, _>(import)
-        .bind::<Bool, _>(by_number)
         .bind::<SqlUuid, _>(import)
+        .bind::<Bool, _>(by_number)
         .bind::<SqlUuid, _>(import)
         .bind::<Bool, _>(by_number)
         .bind::<SqlUuid, _>(own.organization)
@@ -239,9 +243,11 @@ impl StageRow {
             return Ok(StagedLine {
                 line: self.line,
                 key: self.key,
+                address: self.email,
                 row: Err(read_problems(line, problems)),
             });
         }
+        let address = self.email.clone();
         let email = self.email.map(EmailAddress::from_stored);
         let key = match (self.external_id, &email) {
             (Some(id), _) => RowKey::ExternalId(ExternalId::from_stored(id)),
@@ -264,7 +270,7 @@ impl StageRow {
                 _ => WantedStatus::Active,
             }),
         };
-        Ok(StagedLine { line: self.line, key: self.key, row: Ok(Box::new(row)) })
+        Ok(StagedLine { line: self.line, key: self.key, address, row: Ok(Box::new(row)) })
     }
 }
 

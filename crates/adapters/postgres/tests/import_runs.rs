@@ -305,11 +305,15 @@ fn a_row(line: i64, key: RowKey) -> RosterRow {
     }
 }
 
+fn address_of(row: &RosterRow) -> Option<String> {
+    row.email.as_ref().map(|email| email.as_str().to_owned())
+}
+
 /// A line about the person with this number, who is called Ann Lee unless it says more.
 fn said(line: i64, number: &str, change: impl FnOnce(&mut RosterRow)) -> StagedLine {
     let mut row = a_row(line, RowKey::ExternalId(ExternalId::from_stored(number.to_owned())));
     change(&mut row);
-    StagedLine { line, key: Some(number.to_owned()), row: Ok(Box::new(row)) }
+    StagedLine { line, key: Some(number.to_owned()), address: address_of(&row), row: Ok(Box::new(row)) }
 }
 
 /// The same in a file without numbers.
@@ -317,7 +321,7 @@ fn said_of_address(line: i64, address: &str, change: impl FnOnce(&mut RosterRow)
     let mut row = a_row(line, RowKey::Email(email(address)));
     row.email = Some(email(address));
     change(&mut row);
-    StagedLine { line, key: Some(address.to_owned()), row: Ok(Box::new(row)) }
+    StagedLine { line, key: Some(address.to_owned()), address: address_of(&row), row: Ok(Box::new(row)) }
 }
 
 fn a_problem(line: i64, value: &str) -> RosterProblem {
@@ -331,7 +335,7 @@ fn a_problem(line: i64, value: &str) -> RosterProblem {
 }
 
 fn bad(line: i64, key: Option<&str>) -> StagedLine {
-    StagedLine { line, key: key.map(str::to_owned), row: Err(vec![a_problem(line, "x")]) }
+    StagedLine { line, key: key.map(str::to_owned), address: None, row: Err(vec![a_problem(line, "x")]) }
 }
 
 fn gone(row: &mut RosterRow) {
@@ -659,7 +663,7 @@ async fn lines_that_are_rejected_keep_their_problems_and_a_key_only_if_they_had_
             RosterProblem { line: line.unsigned_abs(), column: String::new(), ..a_problem(line, "") };
         let problems = vec![a_problem(line, odd), of_all];
         let key = (n % 2 == 0).then(|| (*odd).to_owned());
-        lines.push(StagedLine { line, key: key.clone(), row: Err(problems.clone()) });
+        lines.push(StagedLine { line, key: key.clone(), address: None, row: Err(problems.clone()) });
         expected.push((Some(line), key, problems));
     }
     let lease = world.applied("a.csv", lines).await;
@@ -786,6 +790,31 @@ async fn a_snapshot_with_numbers_is_surveyed() {
         Survey { present: 12, leaving: 6, org_admins: 4, staying_org_admins: 1, lines_without_key: 2 };
     assert_eq!(world.survey(lease, true).await, expected);
     assert_eq!(world.survey(lease, true).await, expected, "twice is once");
+}
+
+#[tokio::test]
+async fn who_has_no_number_is_surveyed_by_the_address_even_of_a_bad_line() {
+    let world = World::new().await;
+    let with = |address: &'static str| {
+        move |m: &mut Membership| {
+            m.external_id = None;
+            m.email = EmailAddress::parse(address).ok();
+        }
+    };
+    world.given("AAAA22", with("bad@example.org")).await;
+    world.given("AAAA33", with("gone@example.org")).await;
+    world.given("AAAA44", with("missing@example.org")).await;
+    let lease = world.begun("a.csv").await;
+    let bad = StagedLine { address: Some("bad@example.org".into()), ..bad(2, Some("N-1")) };
+    let gone = said(3, "N-2", |row| {
+        row.email = EmailAddress::parse("gone@example.org").ok();
+        row.status = Some(WantedStatus::Deactivated);
+    });
+    world.stage(lease, vec![bad, gone]).await;
+    let survey = world.survey(lease, true).await;
+    assert_eq!((survey.present, survey.leaving), (3, 2), "who is in a bad line stays");
+    let missing = world.imports.apply_missing(lease, world.planner(), true, 9).await.expect("asked");
+    assert_eq!(missing, Some(1), "the others are in the file");
 }
 
 #[tokio::test]
@@ -2181,7 +2210,12 @@ async fn whatever_a_file_says_the_second_time_it_changes_nothing() {
             .zip(tree.current())
             .map(|(line, (_, row))| {
                 let key = Some(row.key.as_str().to_owned());
-                StagedLine { line, key, row: Ok(Box::new(RosterRow { line: line.unsigned_abs(), ..row })) }
+                StagedLine {
+                    line,
+                    key,
+                    address: address_of(&row),
+                    row: Ok(Box::new(RosterRow { line: line.unsigned_abs(), ..row })),
+                }
             })
             .collect();
         let first = world.run("a.csv", by_number, lines.clone()).await;

@@ -65,7 +65,7 @@ pub trait ImportRepository: Send + Sync {
     ) -> Result<(Import, bool), MembershipError>;
 
     /// One atomic fact: loads the import of the organization for update, runs `edit`, saves its state, whether it is confirmed and
-    /// when it ended, queues a job if it is queued now, and writes the audit row.
+    /// when it ended, queues a job if it is queued now, drops what is staged if it ended, and writes the audit row.
     ///
     /// Fails, writing nothing, with a not-found refusal if the organization has no such import, and with whatever `edit` says.
     async fn update(
@@ -76,8 +76,8 @@ pub trait ImportRepository: Send + Sync {
         edit: ImportEdit,
     ) -> Result<Import, MembershipError>;
 
-    /// Ends imports that wait in vain: for a file that was not put in `patience`, or for a job that was given up. Gives their
-    /// number.
+    /// Ends imports that wait in vain: for a file that was not put in `patience`, or for a job that was given up, and drops
+    /// what is staged of them. Gives their number.
     async fn expire(&self, patience: TimeDelta, now: DateTime<Utc>) -> Result<u64, MembershipError>;
 }
 

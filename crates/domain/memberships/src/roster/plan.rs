@@ -15,6 +15,8 @@ pub struct StagedLine {
     pub line: i64,
     /// Whom it is about, if that can be read.
     pub key: Option<String>,
+    /// The address, if that can be read: who has no number yet is found by it.
+    pub address: Option<String>,
     /// What it says, or what is wrong with it.
     pub row: Result<Box<RosterRow>, Vec<RosterProblem>>,
 }
@@ -217,6 +219,7 @@ impl Planner {
         course.taken.insert(known.membership.id);
         let (before, mut after) = (&known.membership, known.membership.clone());
         let mut invitation = None;
+        let teams_before = course.new_teams.len();
         let action = match (row.status.unwrap_or(WantedStatus::Active), before.status) {
             (WantedStatus::Active, MembershipStatus::Deactivated) => {
                 after.deactivated_at = None;
@@ -240,6 +243,10 @@ impl Planner {
             return Decision::Unchanged(Some(before.id));
         }
         if let Some(problem) = self.keep_an_admin(row, before, &after, course) {
+            // What is rejected makes no team either.
+            for team in course.new_teams.drain(teams_before..) {
+                course.teams.retain(|_, id| *id != team.id);
+            }
             return Decision::Rejected(vec![problem]);
         }
         after.updated_at = self.now;
@@ -425,7 +432,7 @@ mod tests {
     }
 
     fn plan(rows: Vec<RosterRow>, known: Vec<Known>, org_admins: i64) -> Plan {
-        let line = |row: RosterRow| StagedLine { line: 2, key: None, row: Ok(Box::new(row)) };
+        let line = |row: RosterRow| StagedLine { line: 2, key: None, address: None, row: Ok(Box::new(row)) };
         let teams = BTreeMap::from([("dock".to_owned(), TEAM)]);
         let lines = rows.into_iter().map(line).collect();
         a_planner().plan(&Batch { lines, known, teams, org_admins })
@@ -557,12 +564,14 @@ mod tests {
         let demoted = RosterRow { org_admin: Some(false), ..a_row("E-1") };
         let gone = RosterRow { status: Some(WantedStatus::Deactivated), ..a_row("E-1") };
         for row in [demoted.clone(), gone] {
+            let row = RosterRow { team: Some("Yard".into()), ..row };
             let refused = plan(vec![row.clone()], vec![there.clone()], 1);
             assert_eq!(code(&refused.decisions[0]), "last_org_admin");
+            assert_eq!(refused.teams, [], "what is rejected makes no team");
             assert_ne!(plan(vec![row], vec![there.clone()], 2).decisions[0].action(), RowAction::Rejected);
         }
         let planner = Planner { is_confirmed: true, ..a_planner() };
-        let line = StagedLine { line: 2, key: None, row: Ok(Box::new(demoted)) };
+        let line = StagedLine { line: 2, key: None, address: None, row: Ok(Box::new(demoted)) };
         let batch = Batch { lines: vec![line], known: vec![there], org_admins: 1, ..Batch::default() };
         assert!(!after(&planner.plan(&batch).decisions[0]).org_admin);
     }
@@ -612,7 +621,7 @@ mod tests {
     #[test]
     fn a_bad_line_stays_bad() {
         let problem = RosterProblem::new(3, "email", "invalid", "is no address", "x");
-        let line = StagedLine { line: 3, key: None, row: Err(vec![problem.clone()]) };
+        let line = StagedLine { line: 3, key: None, address: None, row: Err(vec![problem.clone()]) };
         let plan = a_planner().plan(&Batch { lines: vec![line], ..Batch::default() });
         assert_eq!(plan.decisions, [Decision::Rejected(vec![problem])]);
     }

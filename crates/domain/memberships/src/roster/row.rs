@@ -65,8 +65,13 @@ impl Values<'_> {
         if self.has_numbers {
             ExternalId::parse((self.get)(Column::ExternalId)).ok().map(RowKey::ExternalId)
         } else {
-            EmailAddress::parse((self.get)(Column::Email)).ok().map(RowKey::Email)
+            self.address().map(RowKey::Email)
         }
+    }
+
+    /// The address, if that is good.
+    pub(super) fn address(&self) -> Option<EmailAddress> {
+        EmailAddress::parse((self.get)(Column::Email)).ok()
     }
 
     /// The row, or everything that is wrong with it.

@@ -56,6 +56,7 @@ impl From<RosterFailure> for Stop {
 }
 
 /// How far it is: reading is a fifth of it.
+#[expect(clippy::cast_precision_loss, reason = "for people")]
 fn percent(applied: usize, of: usize) -> f64 {
     20.0 + 79.0 * applied.min(of) as f64 / of.max(1) as f64
 }
@@ -130,12 +131,9 @@ impl RosterService {
             }
             told(percent(applied, staged));
         }
-        while import.mode == ImportMode::Snapshot {
-            let some =
-                self.runs.apply_missing(lease, Arc::clone(&planner), by_number, APPLIED_AT_ONCE).await?;
-            if some.ok_or(Stop::Lost)? == 0 {
-                break;
-            }
+        if import.mode == ImportMode::Snapshot {
+            let missing = || self.runs.apply_missing(lease, Arc::clone(&planner), by_number, APPLIED_AT_ONCE);
+            while missing().await?.ok_or(Stop::Lost)? > 0 {}
         }
         Ok(held.filter(|_| import.dry_run))
     }
@@ -177,11 +175,12 @@ impl From<Entry> for StagedLine {
     fn from(entry: Entry) -> Self {
         let line = i64::try_from(entry.line()).unwrap_or(i64::MAX);
         let key = entry.key().map(|key| key.as_str().to_owned());
+        let address = entry.address().map(|address| address.as_str().to_owned());
         let row = match entry {
             Entry::Row(row) => Ok(row),
             Entry::Rejected { problems, .. } => Err(problems),
         };
-        Self { line, key, row }
+        Self { line, key, address, row }
     }
 }
 

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::io::{BufReader, Read, Seek};
 
 use csv::{ByteRecord, ReaderBuilder, Trim};
+use domain_kernel::EmailAddress;
 use encoding_rs_io::DecodeReaderBytes;
 
 use super::row::Values;
@@ -21,6 +22,8 @@ pub enum Entry {
         line: u64,
         /// Whom it is about, if that much can be read.
         key: Option<RowKey>,
+        /// The address, if that can be read.
+        address: Option<EmailAddress>,
         /// Why.
         problems: Vec<RosterProblem>,
     },
@@ -32,6 +35,14 @@ impl Entry {
         match self {
             Self::Row(row) => row.line,
             Self::Rejected { line, .. } => *line,
+        }
+    }
+
+    /// The address, if that can be read.
+    pub fn address(&self) -> Option<&EmailAddress> {
+        match self {
+            Self::Row(row) => row.email.as_ref(),
+            Self::Rejected { address, .. } => address.as_ref(),
         }
     }
 
@@ -124,7 +135,7 @@ impl<R: Read + Seek> RosterTable<R> {
         let reject = |column: &str, code, message: String, value: &[u8]| {
             let value = String::from_utf8_lossy(value);
             let problems = vec![RosterProblem::new(line, column, code, message, &value)];
-            Entry::Rejected { line, key: values.key(), problems }
+            Entry::Rejected { line, key: values.key(), address: values.address(), problems }
         };
         if self.record.len() > self.width {
             let message = format!("has {} values for {} columns", self.record.len(), self.width);
@@ -139,7 +150,7 @@ impl<R: Read + Seek> RosterTable<R> {
         }
         match values.read() {
             Ok(row) => Entry::Row(Box::new(row)),
-            Err(problems) => Entry::Rejected { line, key: values.key(), problems },
+            Err(problems) => Entry::Rejected { line, key: values.key(), address: values.address(), problems },
         }
     }
 }
@@ -162,7 +173,7 @@ fn read_some(mut text: impl Read, buffer: &mut [u8]) -> Result<usize, RosterFail
 /// What parts the names in the first line: offices in many countries write semicolons.
 fn delimiter(head: &[u8]) -> u8 {
     let first = head.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-    let count = |delimiter: &u8| first.iter().filter(|byte| *byte == delimiter).count();
+    let count = |delimiter: &u8| first.split(|byte| byte == delimiter).count();
     // Of equals the last one wins, which is the comma.
     [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
 }

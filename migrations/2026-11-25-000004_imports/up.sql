@@ -44,6 +44,7 @@ CREATE UNIQUE INDEX imports_running_key ON imports (organization_id) WHERE state
 CREATE INDEX imports_key_idx ON imports (organization_id, key);
 CREATE INDEX imports_created_at_idx ON imports (organization_id, created_at, id);
 CREATE INDEX imports_open_idx ON imports (state, created_at) WHERE state IN ('awaiting_upload', 'queued', 'running');
+CREATE INDEX imports_reported_idx ON imports (finished_at) WHERE reported > 0;
 CREATE INDEX imports_created_by_idx ON imports (created_by) WHERE created_by IS NOT NULL;
 
 -- What became of each line. Who it is about is named by the membership; only of a rejected line the key is kept.

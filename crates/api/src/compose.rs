@@ -120,6 +120,7 @@ impl Composition {
     }
 
     /// The same with a clock that shows another time.
+    #[expect(clippy::too_many_lines, reason = "a list, which grows with the services")]
     pub fn with_clock(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, ComposeError> {
         let pg = Pg::new(config.database.clone());
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

@@ -74,12 +74,11 @@ impl ImportCommand {
     }
 
     async fn carry_out(self, rosters: &RosterService) -> Result<(Import, Vec<RosterProblem>), ApiError> {
-        let organization = match self.organization.parse() {
-            Ok(id) => OrgId::new(id),
-            Err(_) => {
-                let owner = rosters.imports.find_owner(&format!("{}/", self.organization)).await?;
-                owner.ok_or_else(ApiError::not_found)?.organization
-            }
+        let organization = if let Ok(id) = self.organization.parse() {
+            OrgId::new(id)
+        } else {
+            let owner = rosters.imports.find_owner(&format!("{}/", self.organization)).await?;
+            owner.ok_or_else(ApiError::not_found)?.organization
         };
         let mode = self.mode.map(ImportMode::from);
         let import = rosters.import_local(organization, &self.file, mode, self.dry_run).await?;

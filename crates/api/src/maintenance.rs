@@ -65,6 +65,11 @@ async fn clean_up(services: &Services) {
         Ok(expired) => tracing::info!(expired, "stamped expired invitations"),
         Err(error) => warn(error.into(), "could not stamp expired invitations"),
     }
+    match services.rosters.forget_reports().await {
+        Ok(0) => {}
+        Ok(forgotten) => tracing::info!(forgotten, "deleted reports of imports"),
+        Err(error) => warn(error.into(), "could not delete reports of imports"),
+    }
     match services.teams.keep_scores().await {
         Ok(0) => {}
         Ok(kept) => tracing::info!(kept, "counted scores"),

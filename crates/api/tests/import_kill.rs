@@ -62,7 +62,7 @@ fn roster() -> String {
     let line = |n: usize| match n % 10 {
         7 => format!("E-{n},,Lee,,,,\n"),
         8 => format!("E-{n},Ann,Lee,Driver,Team {},,deactivated\n", n % 3),
-        _ => format!("E-{n},Ann,Lee,Picker,Team {},{},\n", n % 3, n % 100 == 0),
+        _ => format!("E-{n},Ann,Lee,Picker,Team {},{},\n", n % 3, n.is_multiple_of(100)),
     };
     "external_id,first_name,last_name,job_title,team,team_admin,status\n".to_owned()
         + &(0..LINES).map(line).collect::<String>()

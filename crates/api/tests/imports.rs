@@ -86,7 +86,7 @@ impl Place {
             if states.iter().any(|state| answer.json["state"] == *state) {
                 return answer.json;
             }
-            assert!(start.elapsed() < Duration::from_secs(60), "{answer:?}");
+            assert!(start.elapsed() < Duration::from_mins(1), "{answer:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -150,7 +150,7 @@ async fn a_roster_goes_from_a_signed_upload_to_members_with_codes() {
     assert_eq!(keys(&ticket), ["expires_at", "headers", "import_id", "key", "method", "url"]);
     assert_eq!(ticket["headers"], json!({ "Content-Type": "text/csv", "If-None-Match": "*" }));
     let key = ticket["key"].as_str().expect("a key");
-    assert!(key.starts_with(&format!("{}/", place.folder)) && key.ends_with(".csv"), "{key}");
+    assert!(key.starts_with(&format!("{}/", place.folder)) && key.strip_suffix(".csv").is_some(), "{key}");
     let import = ticket["import_id"].as_str().expect("an id");
     let waiting = place.get(&format!("imports/{import}")).await.json;
     assert_eq!((&waiting["state"], &waiting["key"]), (&json!("awaiting_upload"), &ticket["key"]));
@@ -308,7 +308,7 @@ async fn a_file_in_the_folder_is_found_by_itself_and_taken_as_the_organization_h
         if let Some(found) = list.json.as_array().expect("a list").first() {
             break found.clone();
         }
-        assert!(start.elapsed() < Duration::from_secs(60));
+        assert!(start.elapsed() < Duration::from_mins(1));
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     assert_eq!((&found["mode"], &found["created_by"]), (&json!("snapshot"), &json!(null)));
@@ -401,24 +401,21 @@ async fn whatever_is_in_a_file_ends_in_a_report() {
         place.app.database.execute("TRUNCATE import_rows, imports, jobs");
         place.app.database.execute("DELETE FROM invitations; DELETE FROM memberships");
         let import = place.import("delta", content).await;
-        match failure {
-            Some(code) => {
-                assert_eq!(
-                    (&import["state"], &import["failure_code"]),
-                    (&json!("failed"), &json!(code)),
-                    "{name}"
-                );
-                assert!(import["message"].as_str().is_some_and(|text| !text.is_empty()), "{name}");
-                assert!(place.roster().is_empty(), "{name}");
-            }
-            None => {
-                assert_eq!(import["state"], "done", "{name}: {import}");
-                let counts = counts(&import);
-                let good = counts.get("created").copied().unwrap_or_default();
-                assert!(good >= 1 && counts.get("rejected") == Some(&1), "{name}: {import}");
-                assert_eq!(good + 1, counts["rows"], "{name}: no line is lost");
-                assert_eq!(place.roster().len(), usize::try_from(good).expect("few"), "{name}");
-            }
+        if let Some(code) = failure {
+            assert_eq!(
+                (&import["state"], &import["failure_code"]),
+                (&json!("failed"), &json!(code)),
+                "{name}"
+            );
+            assert!(import["message"].as_str().is_some_and(|text| !text.is_empty()), "{name}");
+            assert!(place.roster().is_empty(), "{name}");
+        } else {
+            assert_eq!(import["state"], "done", "{name}: {import}");
+            let counts = counts(&import);
+            let good = counts.get("created").copied().unwrap_or_default();
+            assert!(good >= 1 && counts.get("rejected") == Some(&1), "{name}: {import}");
+            assert_eq!(good + 1, counts["rows"], "{name}: no line is lost");
+            assert_eq!(place.roster().len(), usize::try_from(good).expect("few"), "{name}");
         }
     }
 }

@@ -284,6 +284,11 @@ const EXPIRE: &str = "UPDATE imports i SET state = 'failed', finished_at = {}, \
         AND NOT EXISTS (SELECT FROM jobs j WHERE j.kind = 'roster_import' AND j.subject = i.id AND j.state IN ('queued', 'running'))) \
      RETURNING i.id";
 
+/// A few reports at a time: each may have as many rows as its file.
+const FORGET_REPORTS: &str = "WITH old AS (UPDATE imports SET reported = 0 WHERE id IN (SELECT id FROM imports \
+        WHERE finished_at < {} AND reported > 0 ORDER BY finished_at LIMIT 10) RETURNING id), \
+     gone AS (DELETE FROM import_rows r USING old WHERE r.import_id = old.id) SELECT count(*) FROM old";
+
 #[async_trait]
 impl ImportRepository for PgImports {
     async fn find_folder(&self, organization: OrgId) -> Result<Option<RosterFolder>, MembershipError> {
@@ -410,6 +415,14 @@ impl ImportRepository for PgImports {
             Ok(expired.len() as u64)
         });
         expired.await.map_err(PgError::into_storage)
+    }
+
+    async fn forget_reports(&self, ended_before: DateTime<Utc>) -> Result<u64, MembershipError> {
+        let forgotten = self.pg.write(move |connection| {
+            let forget = statement(FORGET_REPORTS).bind::<Timestamptz, _>(ended_before);
+            Ok(forget.rows::<BigInt>().get_result::<i64>(connection)?.unsigned_abs())
+        });
+        forgotten.await.map_err(PgError::into_storage)
     }
 }
 

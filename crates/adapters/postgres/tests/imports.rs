@@ -775,3 +775,21 @@ async fn the_report_is_read_some_rows_at_a_time_and_names_people_by_what_they_ar
         assert_eq!(world.imports.report(organization, id, 0, 10).await.expect("looked up"), None);
     }
 }
+
+#[tokio::test]
+async fn reports_of_long_ago_are_deleted_and_the_imports_stay() {
+    let world = World::new().await;
+    let (old, new) =
+        (world.given("a.csv", ImportState::Done).await, world.given("b.csv", ImportState::Done).await);
+    for (import, ended) in [(&old, at(0)), (&new, at(9))] {
+        world.db.execute(&format!(
+            "UPDATE imports SET finished_at = '{ended}', reported = 2, created_count = 2 WHERE id = '{0}'; \
+             INSERT INTO import_rows (import_id, position, line, action) VALUES ('{0}', 1, 2, 'created'), ('{0}', 2, 3, 'created')",
+            import.id
+        ));
+    }
+    assert_eq!(world.imports.forget_reports(at(5)).await.expect("deletes"), 1);
+    assert_eq!(world.db.rows("SELECT DISTINCT import_id FROM import_rows"), [format!("({})", new.id)]);
+    assert_eq!(count(&world.db, "imports WHERE created_count = 2"), 2);
+    assert_eq!(world.imports.forget_reports(at(5)).await.expect("deletes"), 0, "once");
+}

@@ -16,7 +16,7 @@ use crate::error::{ApiError, ApiResult};
 /// Files that one message may tell of; S3 tells of one.
 const MOST: usize = 100;
 
-/// An event notification of S3, or what EventBridge makes of one.
+/// An event notification of S3, or what `EventBridge` makes of one.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({ "Records": [{ "eventName": "ObjectCreated:Put", "s3": {
     "bucket": { "name": "integrations" }, "object": { "key": "demo-logistics/2026-05-04.csv" }
@@ -26,7 +26,7 @@ pub(crate) struct FileNotificationRequest {
     #[serde(rename = "Records", default)]
     #[schema(required = false, value_type = Vec<Object>)]
     records: Vec<Record>,
-    /// The same from EventBridge.
+    /// The same from `EventBridge`.
     #[serde(default)]
     #[schema(required = false, value_type = Object)]
     detail: Option<Place>,

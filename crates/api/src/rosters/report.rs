@@ -34,7 +34,8 @@ impl Report {
         stream::try_unfold(Some((self, true)), |state| async move {
             let Some((mut report, is_first)) = state else { return Ok(None) };
             let text = write(is_first, &report.rows);
-            let last = report.rows.last().filter(|_| report.rows.len() as i64 == RosterService::REPORT_ROWS);
+            let last =
+                report.rows.last().filter(|_| report.rows.len() == usize::from(RosterService::REPORT_ROWS));
             let Some(after) = last.map(|row| row.position) else { return Ok(Some((text.into(), None))) };
             let Report { rosters, actor, organization, import, .. } = &report;
             let next = rosters.read_report(actor, *organization, *import, after).await.inspect_err(|error| {

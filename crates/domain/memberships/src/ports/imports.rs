@@ -79,6 +79,9 @@ pub trait ImportRepository: Send + Sync {
     /// Ends imports that wait in vain: for a file that was not put in `patience`, or for a job that was given up, and drops
     /// what is staged of them. Gives their number.
     async fn expire(&self, patience: TimeDelta, now: DateTime<Utc>) -> Result<u64, MembershipError>;
+
+    /// Deletes the reports of some imports that ended before a time; the imports and their counts stay. Gives how many reports.
+    async fn forget_reports(&self, ended_before: DateTime<Utc>) -> Result<u64, MembershipError>;
 }
 
 /// What somebody who applies an import shows: of whom another one took over from, nothing is taken.

@@ -3,7 +3,7 @@
 //! An [`Import`] applies one file. It reads the file ([`RosterTable`]), decides line by line ([`Planner`]), and writes some
 //! lines at a time, so that it may be broken off at any moment and goes on where it was.
 //!
-//! Use cases of [`RosterService`]: `request_upload`, `start_import`, `notice_file`, `notice_files`, `list_imports`,
+//! Use cases of [`RosterService`]: `request_upload`, `start_import`, `import_local`, `notice_file`, `notice_files`, `forget_reports`, `list_imports`,
 //! `get_import`, `read_report`, `confirm_import`, `cancel_import`, `run_import`.
 
 mod import;

@@ -14,6 +14,9 @@ const FILES_AT_ONCE: usize = 1000;
 /// How long a file may take after the permission to put it has ended.
 const PATIENCE: TimeDelta = TimeDelta::hours(1);
 
+/// How long a report is kept: 13 months.
+const REPORT_LIFE: TimeDelta = TimeDelta::days(396);
+
 /// Other files may lie beside rosters.
 fn is_roster(key: &FileKey) -> bool {
     key.as_str().to_ascii_lowercase().ends_with(".csv")
@@ -35,6 +38,11 @@ impl RosterService {
                 None => return Ok(noticed),
             }
         }
+    }
+
+    /// Deletes reports that nobody needs any more, some at a time. Gives how many.
+    pub async fn forget_reports(&self) -> Result<u64, MembershipError> {
+        self.imports.forget_reports(self.clock.now() - REPORT_LIFE).await
     }
 
     async fn notice_folder(&self, folder: &RosterFolder) -> Result<usize, MembershipError> {
@@ -103,6 +111,16 @@ mod tests {
             Ok((an_import(), true))
         });
         assert_eq!(fixture.service().notice_files().await.expect("looks"), 1);
+    }
+
+    #[tokio::test]
+    async fn reports_are_kept_for_thirteen_months() {
+        let mut fixture = Fixture::default();
+        fixture.imports.expect_forget_reports().return_once(|ended_before| {
+            assert_eq!(ended_before, now() - TimeDelta::days(396));
+            Ok(2)
+        });
+        assert_eq!(fixture.service().forget_reports().await.expect("forgets"), 2);
     }
 
     #[tokio::test]

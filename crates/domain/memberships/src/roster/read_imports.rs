@@ -8,7 +8,7 @@ const SHOWN_PROBLEMS: usize = 1000;
 
 impl RosterService {
     /// Rows of a report that are read together.
-    pub const REPORT_ROWS: i64 = 2000;
+    pub const REPORT_ROWS: u16 = 2000;
 
     /// The imports of an organization, the newest first.
     pub async fn list_imports(
@@ -43,7 +43,7 @@ impl RosterService {
         after: i64,
     ) -> Result<Vec<ReportRow>, MembershipError> {
         actor.require(Permission::RosterRead, Scope::Organization(organization))?;
-        let rows = self.queries.report(organization, id, after, Self::REPORT_ROWS).await?;
+        let rows = self.queries.report(organization, id, after, Self::REPORT_ROWS.into()).await?;
         rows.ok_or_else(|| Refusal::NotFound.into())
     }
 }

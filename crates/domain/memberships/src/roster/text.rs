@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_character_on_the_border_of_two_chunks_is_whole() {
-        for padding in CHUNK - 3..CHUNK + 1 {
+        for padding in (CHUNK - 3)..=CHUNK {
             let text = format!("{}漢字", "a".repeat(padding));
             assert_eq!(decoded(text.as_bytes()), text);
         }

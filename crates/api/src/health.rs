@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use domain_jobs::JobService;
 use serde::Serialize;
-use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
 use crate::compose::Runtime;
 use crate::error::{ApiError, ApiResult};
+use crate::visitor::shows_token;
 
 /// How the server is.
 #[derive(Serialize, ToSchema)]
@@ -82,12 +82,8 @@ pub(crate) async fn metrics(
     runtime: Data<Runtime>,
     jobs: Data<JobService>,
 ) -> ApiResult<HttpResponse> {
-    if let Some(token) = &runtime.metrics_token {
-        let sent = request.headers().get(AUTHORIZATION).map(actix_web::http::header::HeaderValue::as_bytes);
-        let is_right = |sent: &[u8]| bool::from(sent.ct_eq(format!("Bearer {token}").as_bytes()));
-        if !sent.is_some_and(is_right) {
-            return Err(ApiError::unauthenticated("The metrics token is missing or wrong."));
-        }
+    if runtime.metrics_token.as_ref().is_some_and(|token| !shows_token(&request, token)) {
+        return Err(ApiError::unauthenticated("The metrics token is missing or wrong."));
     }
     // The other numbers are wanted most when the database is away.
     let counted = tokio::time::timeout(Duration::from_secs(1), jobs.count_jobs()).await;

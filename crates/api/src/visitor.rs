@@ -4,11 +4,12 @@ use std::future::{Ready, ready};
 use std::net::IpAddr;
 
 use actix_web::dev::{Payload, ServiceRequest};
-use actix_web::http::header::{HeaderMap, USER_AGENT};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, USER_AGENT};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use domain_kernel::Origin;
 use domain_users::Device;
 use ipnet::IpNet;
+use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 /// Name of the header that carries the request id both ways.
@@ -45,6 +46,15 @@ impl FromRequest for Visitor {
         let visitor = request.extensions().get::<Self>().cloned();
         ready(Ok(visitor.unwrap_or_else(|| Self { origin: Origin::default(), device: Device::default() })))
     }
+}
+
+/// Whether a machine shows this token, as `Authorization: Bearer …`. How long it takes tells nothing of the token.
+pub(crate) fn shows_token(request: &HttpRequest, token: &str) -> bool {
+    let expected = format!("Bearer {token}");
+    request
+        .headers()
+        .get(AUTHORIZATION)
+        .is_some_and(|sent| bool::from(sent.as_bytes().ct_eq(expected.as_bytes())))
 }
 
 /// The id that came with the request if it is 1 to 128 visible ASCII characters, else a new one.

@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use domain_kernel::{Actor, FieldErrors, FieldProblem, ImportMode, Patch, Role, Scope};
+use domain_kernel::{Actor, FieldErrors, FieldProblem, Patch, Role, Scope};
 use domain_orgs::{
     Cadence, CreateOrganization, Days, Folder, OrgName, Organization, OrganizationChange, SamlInfo, TimeZone,
 };
@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::body::{Patched, Wrapped};
+use crate::rosters::parse_mode;
 
 /// A new organization.
 #[derive(Deserialize, ToSchema)]
@@ -123,11 +124,6 @@ fn parse_cadence(raw: &str) -> Result<Cadence, FieldProblem> {
     })
 }
 
-fn parse_import_mode(raw: &str) -> Result<ImportMode, FieldProblem> {
-    ImportMode::parse(raw)
-        .ok_or_else(|| FieldProblem { code: "invalid", message: "must be one of: delta, snapshot".into() })
-}
-
 impl TryFrom<ChangeOrganizationRequest> for OrganizationChange {
     type Error = FieldErrors;
 
@@ -142,7 +138,7 @@ impl TryFrom<ChangeOrganizationRequest> for OrganizationChange {
             sso_enforced: request.sso_enforced.value(e, "sso_enforced", Ok),
             time_zone: request.time_zone.value(e, "time_zone", |raw| TimeZone::parse(&raw)),
             cadence: request.cadence.value(e, "cadence", |raw| parse_cadence(&raw)),
-            import_mode: request.import_mode.value(e, "import_mode", |raw| parse_import_mode(&raw)),
+            import_mode: request.import_mode.value(e, "import_mode", |raw| parse_mode(&raw)),
             reporting_grace_days: request.reporting_grace_days.value(e, "reporting_grace_days", Days::parse),
             late_window_days: request.late_window_days.value(e, "late_window_days", Days::parse),
             recycle_after_days: request.recycle_after_days.value(e, "recycle_after_days", Days::parse),

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-fn parse_mode(raw: &str) -> Result<ImportMode, FieldProblem> {
+/// A mode as clients write it.
+pub(crate) fn parse_mode(raw: &str) -> Result<ImportMode, FieldProblem> {
     ImportMode::parse(raw)
         .ok_or_else(|| FieldProblem { code: "invalid", message: "must be one of: delta, snapshot".into() })
 }

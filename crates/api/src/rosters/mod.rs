@@ -6,5 +6,6 @@ mod job;
 mod notifications;
 mod report;
 
+pub(crate) use dto::parse_mode;
 pub(crate) use job::RosterJob;
 pub(crate) use notifications::notify_of_files;

@@ -1,17 +1,16 @@
 //! What a storage tells of new files.
 
-use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, post};
 use domain_memberships::roster::RosterService;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
-use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
 use crate::body::Json;
 use crate::compose::Runtime;
 use crate::error::{ApiError, ApiResult};
+use crate::visitor::shows_token;
 
 /// Files that one message may tell of; S3 tells of one.
 const MOST: usize = 100;
@@ -103,9 +102,7 @@ pub(crate) async fn notify_of_files(
     body: Json<FileNotificationRequest>,
 ) -> ApiResult<HttpResponse> {
     let Some(events) = &runtime.storage_events else { return Err(ApiError::not_found()) };
-    let sent = request.headers().get(AUTHORIZATION).map(actix_web::http::header::HeaderValue::as_bytes);
-    let is_right = |sent: &[u8]| bool::from(sent.ct_eq(format!("Bearer {}", events.token).as_bytes()));
-    if !sent.is_some_and(is_right) {
+    if !shows_token(&request, &events.token) {
         return Err(ApiError::unauthenticated("The token is missing or wrong."));
     }
     let keys = body.0.keys(&events.bucket);
